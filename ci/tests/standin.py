@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A stand-in kernel of ten small files, and a project around toy patches for it.
+
+The scripts under test are the real ones; RUST_DMA_ROOT points them here.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+
+FILES = {
+    "Kbuild": "# Kbuild\n",
+    "MAINTAINERS": """\
+Maintainers List
+----------------
+
+DMA MAPPING HELPERS
+M:	C Side <c@example.org>
+L:	dma-list@example.org
+S:	Supported
+F:	kernel/dma/
+
+RUST
+M:	Rust Side <r@example.org>
+L:	rust-list@example.org
+S:	Supported
+F:	rust/
+F:	samples/rust/
+
+RUST [ALLOC]
+M:	Alloc <a@example.org>
+S:	Maintained
+F:	rust/kernel/alloc.rs
+
+THE REST
+M:	Rest <rest@example.org>
+L:	linux-kernel@example.org
+S:	Buried alive in reporters
+F:	*
+F:	*/
+""",
+    "rust/kernel/lib.rs": """\
+//! The kernel crate.
+
+pub mod alloc;
+#[cfg(CONFIG_BLOCK)]
+pub mod block;
+mod build_assert;
+pub mod device;
+pub mod error;
+#[cfg(CONFIG_RUST_FW_LOADER_ABSTRACTIONS)]
+pub mod firmware;
+pub mod init;
+pub mod ioctl;
+#[cfg(CONFIG_KUNIT)]
+pub mod kunit;
+pub mod page;
+pub mod prelude;
+pub mod time;
+pub mod types;
+
+/// Prefix.
+const PREFIX: &str = "";
+""",
+    "rust/bindings/bindings_helper.h": """\
+/* SPDX-License-Identifier: GPL-2.0 */
+
+#include <linux/blk-mq.h>
+#include <linux/blkdev.h>
+#include <linux/errname.h>
+#include <linux/jiffies.h>
+#include <linux/mdio.h>
+#include <linux/phy.h>
+#include <linux/slab.h>
+
+/* End. */
+""",
+    "rust/helpers/helpers.c": """\
+// SPDX-License-Identifier: GPL-2.0
+
+#include "blk.c"
+#include "build_bug.c"
+#include "err.c"
+#include "kunit.c"
+#include "page.c"
+""",
+    "samples/rust/Makefile": """\
+# SPDX-License-Identifier: GPL-2.0
+
+obj-$(CONFIG_SAMPLE_RUST_MINIMAL)		+= rust_minimal.o
+obj-$(CONFIG_SAMPLE_RUST_PRINT)			+= rust_print.o
+
+subdir-$(CONFIG_SAMPLE_RUST_HOSTPROGS)		+= hostprogs
+""",
+}
+
+# What 6.13 has in the sorted lists that 6.12 has not.
+NEIGHBOURS = {
+    "rust/kernel/lib.rs": [
+        ("pub mod device;", "pub mod cred;\npub mod device;"),
+        ("pub mod init;", "pub mod fs;\npub mod init;"),
+        ("pub mod types;", "pub mod tracepoint;\npub mod transmute;\npub mod types;"),
+    ],
+    "rust/bindings/bindings_helper.h": [
+        ("#include <linux/errname.h>", "#include <linux/cred.h>\n#include <linux/errname.h>\n#include <linux/file.h>"),
+    ],
+    "rust/helpers/helpers.c": [('#include "err.c"', '#include "cred.c"\n#include "err.c"\n#include "fs.c"')],
+    "samples/rust/Makefile": [
+        ("GPL-2.0\n", "GPL-2.0\nccflags-y += -I$(src)\n"),
+        ("rust_print.o\n", "rust_print.o\n\nrust_print-y := rust_print_main.o\n"),
+    ],
+}
+
+
+class Bench(unittest.TestCase):
+    """A directory with `project` (series/, patches/) and what the test makes beside it."""
+
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="rust-dma-test-"))
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        self.project = self.dir / "project"
+        (self.project / "series").mkdir(parents=True)
+        self.env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+        self.env.update(
+            HOME=str(self.dir), XDG_CONFIG_HOME=str(self.dir), GIT_CONFIG_NOSYSTEM="1",
+            RUST_DMA_ROOT=str(self.project), PYTHONDONTWRITEBYTECODE="1", TMPDIR=str(self.dir),
+        )  # fmt: skip
+        (self.dir / ".gitconfig").write_text("[user]\n\tname = An Author\n\temail = author@example.org\n[init]\n\tdefaultBranch = main\n")
+
+    # Trees ----
+
+    def kernel(self, where="linux", version="6.12.38", files=None):
+        """A kernel tree in git, tagged like the real one."""
+        tree = self.dir / where
+        major, minor, *sub = version.split("-")[0].split(".")
+        extra = version[len(version.split("-")[0]) :]
+        (tree / "rust").mkdir(parents=True)
+        (tree / "Makefile").write_text(
+            f"# SPDX-License-Identifier: GPL-2.0\nVERSION = {major}\nPATCHLEVEL = {minor}\n"
+            f"SUBLEVEL = {sub[0] if sub else 0}\nEXTRAVERSION ={extra and ' ' + extra}\nNAME = Stand-in\n"
+        )
+        for name, text in {**FILES, **(files or {})}.items():
+            if int(minor) > 12:
+                for old, new in NEIGHBOURS.get(name, []):
+                    self.assertIn(old, text)
+                    text = text.replace(old, new, 1)
+            self.write(tree, name, text)
+        if int(minor) > 12:
+            self.write(tree, "rust/kernel/transmute.rs", "// transmute\n")
+        self.git(tree, "init", "-q")
+        self.git(tree, "add", "-A")
+        self.git(tree, "commit", "-q", "-m", f"Linux {version}")
+        self.git(tree, "tag", f"v{version}")
+        return tree
+
+    def write(self, tree, name, text):
+        path = tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def edit(self, tree, name, old, new):
+        text = (tree / name).read_text()
+        self.assertIn(old, text)
+        (tree / name).write_text(text.replace(old, new, 1))
+
+    def commit(self, tree, subject, body="It is needed.", *options):
+        self.git(tree, "add", "-A")
+        self.git(tree, "commit", "-q", "-s", "-m", subject, "-m", body, *options)
+
+    def develop(self, tree):
+        """Three commits: one that only v6.12 needs, the key file, a sample."""
+        self.edit(tree, "rust/kernel/lib.rs", "pub mod types;", "pub mod transmute;\npub mod types;")
+        self.write(tree, "rust/kernel/transmute.rs", "// transmute\n")
+        self.commit(tree, "rust: transmute: add the module")
+        self.edit(tree, "rust/kernel/lib.rs", "pub mod error;", "#[cfg(CONFIG_HAS_DMA)]\npub mod dma;\npub mod error;")
+        self.edit(tree, "rust/bindings/bindings_helper.h", "#include <linux/err", "#include <linux/dma-mapping.h>\n#include <linux/err")
+        self.edit(tree, "rust/helpers/helpers.c", '#include "err.c"', '#include "dma.c"\n#include "err.c"')
+        self.write(tree, "rust/helpers/dma.c", "// helper\n")
+        self.write(tree, "rust/kernel/dma.rs", "// coherent memory, and an é\n")
+        self.commit(tree, "rust: dma: add coherent memory", "Drivers need it.\n\nAn é in the message.")
+        self.edit(
+            tree, "samples/rust/Makefile", "obj-$(CONFIG_SAMPLE_RUST_PRINT)",
+            "obj-$(CONFIG_SAMPLE_RUST_DMA)\t\t\t+= rust_dma.o\nobj-$(CONFIG_SAMPLE_RUST_PRINT)",
+        )  # fmt: skip
+        self.write(tree, "samples/rust/rust_dma.rs", "// sample\n")
+        self.edit(tree, "rust/kernel/dma.rs", "memory", "memory\n// more")
+        self.commit(tree, "samples: rust: add rust_dma")
+
+    def toy(self):
+        """Fill the project with the patches of develop(); the tree they came from."""
+        tree = self.dir / "source"
+        if not Bench.made:
+            Bench.made = tempfile.TemporaryDirectory(prefix="rust-dma-test-")
+            self.develop(self.kernel("source"))
+            self.ok("refresh", tree, "--set", "v6.12", "--base", "v6.12.38")
+            path = self.project / "series/v6.12"
+            path.write_text(path.read_text().replace("module.patch\n", "module.patch # only v6.12\n"))
+            shutil.copytree(tree, f"{Bench.made.name}/source")
+            shutil.copytree(self.project, f"{Bench.made.name}/project")
+        else:
+            shutil.copytree(f"{Bench.made.name}/source", tree)
+            shutil.copytree(f"{Bench.made.name}/project", self.project, dirs_exist_ok=True)
+        return tree
+
+    made = None  # the toy patches, made once
+
+    def patch(self, number, set_name="v6.12"):
+        """The path of one patch."""
+        return next(self.project.glob(f"patches/{set_name}/{number:04}-*"))
+
+    # Commands ----
+
+    def git(self, tree, *args):
+        return subprocess.run(
+            ["git", "-C", tree, *args], env=self.env, check=True, stdout=subprocess.PIPE, text=True, errors="surrogateescape"
+        ).stdout.strip()
+
+    def script(self, name, *args, **env):
+        result = subprocess.run(
+            [REPO / "scripts" / name, *map(str, args)], env={**self.env, **env}, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        self.assertNotIn("Traceback", result.stderr)
+        return result
+
+    def ok(self, name, *args, **env):
+        result = self.script(name, *args, **env)
+        self.assertEqual(0, result.returncode, result.stdout + result.stderr)
+        return result.stdout
+
+    def bad(self, status, *args, **env):
+        """Run a script that must fail; its one error."""
+        result = self.script(*args, **env)
+        self.assertEqual(status, result.returncode, result.stdout + result.stderr)
+        last = [line for line in result.stderr.splitlines() if not line.startswith("next: ")][-1]
+        self.assertTrue(last.startswith("error: "), result.stderr)
+        return result.stderr
+
+    def state(self, tree):
+        """All that must not change when a script refuses."""
+        files = {
+            str(path.relative_to(tree)): (path.stat().st_mtime_ns, path.read_bytes())
+            for path in sorted(tree.rglob("*"))
+            if path.is_file() and "/.git/objects/" not in str(path)
+        }
+        return files, sorted(str(path) for path in tree.rglob("*") if path.is_dir() and "/.git/objects" not in str(path))

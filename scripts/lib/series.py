@@ -1,0 +1,465 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The patch series: its sets, their bases, and how a set gets into a git tree.
+
+What other scripts need:
+
+    load("v6.12")            the Series of a set, checked against its directory
+    version(TREE)            the kernel version of a tree, from its Makefile
+    fit(TREE)                the Series that fits a tree; Already when it has it
+    commits(TREE, series)    makes the commits, one a patch, and moves nothing:
+                             neither branch, index, files nor configuration
+    apply(TREE, series)      the same, then fast-forwards the branch to them
+
+Every failure is a Fail, and leaves the tree as it was.
+"""
+
+import contextlib
+import email
+import email.policy
+import email.utils
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import typing
+
+from outcome import Fail, Outcome
+
+# The repository that holds series/ and patches/. Tests point it at a stand-in.
+ROOT = pathlib.Path(os.environ.get("RUST_DMA_ROOT") or pathlib.Path(__file__).resolve().parents[2])
+
+# The file that is the series, and since 6.15 also mainline's answer to it.
+KEY = "rust/kernel/dma.rs"
+MAINLINE = (6, 15)
+
+# How a series file marks a patch of v6.12 that v6.13 has no need of.
+ONLY = "only"
+
+
+class Version(typing.NamedTuple):
+    major: int
+    minor: int
+    sub: int = 0
+    extra: str = ""
+
+    def __str__(self):
+        return f"{self.major}.{self.minor}" + (f".{self.sub}" if self.sub else "") + self.extra
+
+
+class Base(typing.NamedTuple):
+    """What a set is made against."""
+
+    tag: str
+    version: Version
+    commit: str = ""  # mainline's, where the series is submitted against it
+
+
+BASES = {
+    "v6.12": Base("v6.12.38", Version(6, 12, 38)),
+    "v6.13": Base("v6.13", Version(6, 13), "ffd294d346d185b70e28b1a28abe367bbfe53c04"),
+}
+
+
+class Already(Fail):
+    """The tree has the series, or some of its patches, perhaps edited."""
+
+
+# Patches ----------------------------------------------------------------------
+
+
+class File(typing.NamedTuple):
+    """What one patch does to one file."""
+
+    name: str
+    old: str  # blob ids, as the patch has them
+    new: str
+    modes: list  # the lines that say a mode
+    hunks: list  # each a list of lines, without the "@@" one
+
+    @property
+    def created(self):
+        return bool(self.old) and set(self.old) == {"0"}
+
+    def changed(self):
+        """The lines removed and added, in order, and no context."""
+        return [line for hunk in self.hunks for line in hunk if line[0] in "-+"]
+
+
+class Patch:
+    """One file of patches/: its message and what it changes."""
+
+    def __init__(self, path, only=False):
+        self.path = path
+        self.only = only
+        data = path.read_bytes()
+        message = email.message_from_bytes(data, policy=email.policy.default)
+        self.subject = re.sub(r"^(\[[^]]*\]\s*)+", "", " ".join(str(message["Subject"] or "").split()))
+        self.author = str(message["From"] or "")
+        text = data.decode("utf-8", "surrogateescape")
+        self.files = self._files(text.split("\n"))
+        for what in ("subject", "author", "files"):
+            if not getattr(self, what):
+                raise self._damaged(f"it has no {what}")
+        self._count(text)
+
+    def _damaged(self, why):
+        return Fail(Outcome.APPLY, f"{name(self.path)} is damaged: {why}", advice=f"git checkout -- {name(self.path)}")
+
+    def _count(self, text):
+        """Hold the diff against the diffstat: a file that was cut short at a hunk's end still looks whole."""
+        stat = re.search(r"^ (\d+) files? changed(?:, (\d+) insertions?\(\+\))?(?:, (\d+) deletions?\(-\))?$", text, re.M)
+        signs = [line[0] for file in self.files for line in file.changed()]
+        if stat and [int(count or 0) for count in stat.groups()] != [len(self.files), signs.count("+"), signs.count("-")]:
+            raise self._damaged(f"its diffstat says {stat[0].strip()}, the diff has {len(self.files)}, +{signs.count('+')}, -{signs.count('-')}")
+
+    def _files(self, lines):
+        files, at = [], 0
+        while at < len(lines):
+            line = lines[at]
+            at += 1
+            if line.startswith("diff --git "):
+                found = re.fullmatch(r"diff --git a/(.+) b/\1", line)
+                if not found:
+                    raise self._damaged(f"line {at}: {line}")
+                files.append(File(found[1], "", "", [], []))
+            elif files and not files[-1].hunks and line.startswith("index "):
+                old, _, new = line.split()[1].partition("..")
+                files[-1] = files[-1]._replace(old=old, new=new)
+            elif files and not files[-1].hunks and " mode " in line:
+                files[-1].modes.append(line)
+            elif files and line.startswith("@@ "):
+                found = re.match(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@", line)
+                if not found:
+                    raise self._damaged(f"line {at}: {line}")
+                left = [int(count) if count else 1 for count in found.groups()]
+                hunk = []
+                while left[0] > 0 or left[1] > 0:
+                    line = lines[at] if at < len(lines) else "end of file"
+                    at += 1
+                    if line[:1] not in ("-", "+", " ", "\\", ""):
+                        raise self._damaged(f"line {at}: the hunk is cut short by: {line}")
+                    left[0] -= line[:1] in ("-", " ", "")
+                    left[1] -= line[:1] in ("+", " ", "")
+                    hunk.append(line or " ")
+                if min(left) < 0:
+                    raise self._damaged(f"line {at}: the hunk is longer than it says")
+                files[-1].hunks.append(hunk)
+        return files
+
+
+def name(path):
+    """A path for people: short when it is in the repository."""
+    path = pathlib.Path(path)
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+# Sets -------------------------------------------------------------------------
+
+
+class Series:
+    """A set of patches, in order."""
+
+    def __init__(self, set_name, patches):
+        self.name = set_name
+        self.base = BASES[set_name]
+        self.patches = patches
+
+    def paths(self):
+        """Every file that the set touches."""
+        return sorted({file.name for patch in self.patches for file in patch.files})
+
+
+def listed(set_name):
+    """The entries of a series file, in quilt's format: [(patch name, comment)]."""
+    path = ROOT / "series" / set_name
+    if not path.exists():
+        advice = "scripts/port TREE makes it, given a git tree of 6.13" if set_name == "v6.13" else f"git checkout -- {name(path)}"
+        raise Fail(Outcome.APPLY, f"there is no {name(path)}", advice=advice)
+    entries = []
+    for line in path.read_text().splitlines():
+        found = re.fullmatch(r"([^#\s]\S*)(?:\s+#\s*(.*))?", line.strip())
+        if found:
+            entries.append((found[1], (found[2] or "").strip()))
+        elif line.strip() and not line.startswith("#"):
+            raise Fail(Outcome.APPLY, f"{name(path)}: not a patch name: {line}", advice=f"edit {name(path)}")
+    return entries
+
+
+def load(set_name):
+    """A set, its series file held against its directory both ways."""
+    entries = listed(set_name)
+    series, patches = f"series/{set_name}", f"patches/{set_name}"
+    names = [entry for entry, _ in entries]
+    present = {path.name for path in (ROOT / patches).glob("*") if path.name[0] != "."}
+    for entry in names:
+        if names.count(entry) > 1:
+            raise Fail(Outcome.APPLY, f"{series} lists {entry} twice", advice=f"edit {series}")
+        if entry not in present:
+            raise Fail(
+                Outcome.APPLY,
+                f"{series} lists {entry}, but {patches} has no such file",
+                advice=f"sed -i '/^{entry}/d' {series}   (or: git checkout -- {patches}/{entry})",
+            )
+    for extra in sorted(present.difference(names)):
+        raise Fail(
+            Outcome.APPLY,
+            f"{patches} has {extra}, but {series} does not list it",
+            advice=f"echo {extra} >>{series}   (or: rm {patches}/{extra})",
+        )
+    if not names:
+        raise Fail(Outcome.APPLY, f"{series} lists no patch", advice=f"git checkout -- {series}")
+    return Series(set_name, [Patch(ROOT / patches / entry, comment.startswith(ONLY)) for entry, comment in entries])
+
+
+def present():
+    """The names of the sets that the repository has."""
+    return [set_name for set_name in BASES if (ROOT / "series" / set_name).exists()]
+
+
+# Trees ------------------------------------------------------------------------
+
+
+def git(tree, *args, env=None, text=True, **options):
+    """Run git in a tree; its output, or a Fail with what it said."""
+    environment = {key: value for key, value in os.environ.items() if key not in _LOCAL}
+    # Reading must not write: no index refresh behind the user's back.
+    environment.update({"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}, **env or {})
+    command = ["git", "-C", str(tree), "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", *map(str, args)]
+    try:
+        result = subprocess.run(
+            command, env=environment, capture_output=True, text=text, errors="surrogateescape" if text else None, **options
+        )
+    except FileNotFoundError:
+        raise Fail(Outcome.TOOL, "git is not installed", advice="apt-get install git") from None
+    if result.returncode:
+        said = result.stderr if text else result.stderr.decode(errors="replace")
+        verb = re.sub(r"^(-c \S+ )*", "", " ".join(map(str, args))).split()[0]
+        raise GitFail(Outcome.APPLY, f"git {verb} failed in {tree}", said)
+    return result.stdout.rstrip("\n") if text else result.stdout
+
+
+class GitFail(Fail):
+    """Git said no; `detail` has its words."""
+
+
+# What git exports to hooks and aliases, and what would lead it to another tree than the one named.
+_LOCAL = {
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_WORK_TREE",
+}  # fmt: skip
+
+
+def version(tree):
+    """The version of a kernel tree, from its Makefile; USAGE when it is no kernel."""
+    tree = pathlib.Path(tree)
+    advice = "name the top directory of a kernel tree"
+    if not tree.is_dir():
+        raise Fail(Outcome.USAGE, f"{tree} is not a directory", advice=advice)
+    try:
+        text = (tree / "Makefile").read_text(errors="replace")
+    except FileNotFoundError:
+        text = ""
+    fields = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*) *$", text, re.M))
+    if not (tree / "Kbuild").exists() or len(fields) < 4 or not (fields["VERSION"] + fields["PATCHLEVEL"]).isdigit():
+        raise Fail(Outcome.USAGE, f"{tree} is not a Linux kernel tree", advice=advice)
+    return Version(int(fields["VERSION"]), int(fields["PATCHLEVEL"]), int(fields["SUBLEVEL"] or 0), fields["EXTRAVERSION"])
+
+
+def repository(tree):
+    """Check that a kernel tree is a git tree with nothing under way in it; its version."""
+    tree = pathlib.Path(tree)
+    found = version(tree)
+    try:
+        top = git(tree, "rev-parse", "--show-toplevel")
+    except GitFail as fail:
+        if "not a git repository" not in fail.detail:  # such as an owner that git does not trust
+            raise
+        top = ""
+    if not top or not pathlib.Path(top).samefile(tree):
+        raise Fail(
+            Outcome.USAGE,
+            f"{tree} is a kernel ({found}), but not a git tree",
+            advice=f"git init {tree} && git -C {tree} add -Af . && git -C {tree} commit -m 'Linux {found}'",
+        )
+    for state, what in {
+        "rebase-apply": "an am or a rebase",
+        "rebase-merge": "a rebase",
+        "MERGE_HEAD": "a merge",
+        "CHERRY_PICK_HEAD": "a cherry-pick",
+        "REVERT_HEAD": "a revert",
+    }.items():
+        if (tree / git(tree, "rev-parse", "--git-path", state)).exists():
+            raise Fail(Outcome.APPLY, f"{tree}: {what} is in progress", advice=f"git -C {tree} status   (finish it, or abort it)")
+    try:
+        git(tree, "rev-parse", "--verify", "-q", "HEAD^{commit}")
+    except GitFail:
+        raise Fail(Outcome.USAGE, f"{tree} has no commit yet", advice=f"git -C {tree} add -Af . && git -C {tree} commit") from None
+    return found
+
+
+def choose(found):
+    """The name of the set for a kernel version."""
+    for set_name, base in BASES.items():
+        if found[:2] == base.version[:2] and not found.extra.startswith("-rc"):
+            return set_name
+    nearest = min(BASES, key=lambda each: abs(1000 * (BASES[each].version.major - found.major) + BASES[each].version.minor - found.minor))
+    raise Fail(
+        Outcome.APPLY,
+        f"the tree is {found}; the series is for " + " and ".join(f"{each[1:]}.y" for each in BASES),
+        advice=f"the nearest set is {nearest}; to try it nevertheless: --set {nearest}",
+    )
+
+
+def already(tree):
+    """Raise Already when a tree has the series, Fail when it has another dma.rs."""
+    head = git(tree, "ls-tree", "-r", "-z", "HEAD", "--", *{path for each in present() for path in load(each).paths()}, KEY)
+    blobs = dict(reversed(line.split(" ")[2].split("\t", 1)) for line in head.split("\0") if line)
+    recent = set(git(tree, "log", "-n", "1000", "--format=%s", "HEAD").split("\n"))
+    for set_name in present():
+        series = load(set_name)
+        made = {}
+        for file in (file for patch in series.patches for file in patch.files):
+            if file.created or file.name in made:
+                made[file.name] = file.new
+        if made and all(blob.startswith(made[path]) for path, blob in ((path, blobs.get(path, "")) for path in made)):
+            raise Already(Outcome.APPLY, f"{tree} has the series already; nothing to do")
+        here = [patch for patch in series.patches if patch.subject in recent and not patch.only]
+        if here:
+            raise Already(
+                Outcome.APPLY,
+                f"{tree} has {len(here)} of the {sum(not each.only for each in series.patches)} patches already,"
+                " in another version or edited",
+                advice=f"git -C {tree} log   (start from a branch without: {here[0].subject})",
+            )
+    if KEY in blobs:
+        found = version(tree)
+        if found[:2] >= MAINLINE:
+            raise Fail(
+                Outcome.APPLY,
+                f"{tree} is {found} and has mainline's own {KEY} (6.15 and later have it); the series does not go on top",
+                advice="use kernel::dma as it is there, or a tree of " + " or ".join(base.tag for base in BASES.values()),
+            )
+        raise Fail(Outcome.APPLY, f"{tree} has a {KEY} that is not of this series", advice=f"git -C {tree} log -- {KEY}")
+
+
+def fit(tree, set_name=None):
+    """The Series that fits a tree (or the one asked for), after every check but the patches themselves."""
+    found = repository(tree)
+    already(tree)
+    series = load(set_name or choose(found))
+    paths = series.paths()
+    dirty = git(tree, "status", "--porcelain=v1", "--untracked-files=all", "--ignored=matching", "--", *paths)
+    if dirty:
+        raise Fail(
+            Outcome.APPLY,
+            f"{tree} has changes of its own in files that the series touches",
+            dirty,
+            f"git -C {tree} status   (commit them, or put them away)",
+        )
+    return series
+
+
+# Commits ----------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def sparse(tree, commit, paths):
+    """A temporary worktree at a commit with only the directories of some paths in it.
+
+    It takes a fifth of a second where the whole tree takes twenty, and no
+    setting is written: all of them are given on the command line.
+    """
+    top = pathlib.Path(tempfile.mkdtemp(prefix="rust-dma-"))
+    try:
+        git(tree, "worktree", "add", "-q", "--no-checkout", "--detach", top, commit)
+        directories = sorted({str(parent) for path in paths for parent in pathlib.PurePosixPath(path).parents} - {"."})
+        patterns = pathlib.Path(git(top, "rev-parse", "--path-format=absolute", "--git-path", "info/sparse-checkout"))
+        patterns.parent.mkdir(exist_ok=True)
+        patterns.write_text("/*\n!/*/\n" + "".join(f"/{each}/\n!/{each}/*/\n" for each in directories))
+        git(top, *SPARSE, "read-tree", "-mu", "HEAD")
+        yield top
+    finally:
+        # Not git's `worktree remove` alone: it refuses what a kill left half made.
+        shutil.rmtree(top, ignore_errors=True)
+        with contextlib.suppress(Fail):
+            git(tree, "worktree", "remove", "--force", top)
+
+
+SPARSE = ("-c", "core.sparseCheckout=true", "-c", "core.sparseCheckoutCone=true", "-c", "index.sparse=true")
+
+# Plain `git am`, whatever the user's configuration says.
+AM = (
+    *SPARSE, "-c", "apply.ignoreWhitespace=no", "-c", "rerere.enabled=false", "am", "-q", "--no-3way", "--no-gpg-sign",
+    "--no-keep-cr", "--no-scissors", "--no-message-id", "--whitespace=nowarn",
+)  # fmt: skip
+
+
+def commits(tree, series, base="HEAD", canonical=False):
+    """Make the commits of a series on top of `base`, one a patch; their ids in order.
+
+    Only objects are added to the tree's repository. With `canonical`, author and
+    committer are the same, so that everybody gets the same ids.
+    """
+    made = []
+    with sparse(tree, base, series.paths()) as top:
+        for patch in series.patches:
+            try:
+                git(top, *AM, *["--committer-date-is-author-date"] * canonical, patch.path, env=committer(top, patch, canonical))
+            except GitFail as fail:
+                raise refused(tree, top, series, patch, fail.detail) from None
+            made.append(git(top, "rev-parse", "HEAD"))
+    return made
+
+
+def committer(tree, patch, canonical=False):
+    """The environment that gives git a committer: the user, or else the patch's author."""
+    with contextlib.suppress(GitFail):
+        if not canonical:
+            git(tree, "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT")
+            return {}
+    author, address = email.utils.parseaddr(patch.author)
+    return {"GIT_COMMITTER_NAME": author, "GIT_COMMITTER_EMAIL": address}
+
+
+def refused(tree, top, series, patch, said):
+    """The error for a patch that git am does not take."""
+    lines = [line for line in said.splitlines() if re.match(r"(error|fatal): ", line)]
+    bad = [file for file in patch.files if any(re.search(rf": {re.escape(file.name)}(:|$)", line) for line in lines)]
+    names = ", ".join(file.name for file in bad)
+    if not bad:
+        return Fail(Outcome.APPLY, f"git am does not take {name(patch.path)}", said)
+    there = git(top, "ls-tree", "-r", "HEAD", "--", *(file.name for file in bad))
+    if all(f" {file.old}" in there for file in bad):
+        return Fail(
+            Outcome.APPLY,
+            f"{name(patch.path)} is damaged: it does not apply to {names}, though that is the file it was made for ({series.base.tag})",
+            "\n".join(lines),
+            f"git checkout -- {name(patch.path)}",
+        )
+    return Fail(
+        Outcome.APPLY,
+        f"{name(patch.path)} does not apply to {names}; it is made for {series.base.tag}, and the tree is {version(tree)}",
+        "\n".join(lines),
+        f"start from {series.base.tag}, or see what else the tree has there: git -C {tree} log -- {names.replace(',', '')}",
+    )
+
+
+def apply(tree, series):
+    """Put a series onto the current branch of a tree that fits; the commits. All of it or nothing."""
+    before = git(tree, "rev-parse", "HEAD")
+    made = commits(tree, series, before)
+    paths = series.paths()
+    try:
+        git(tree, "merge", "-q", "--ff-only", "--no-verify-signatures", "--no-autostash", "--no-stat", made[-1])
+    except BaseException:
+        # Full disk or Ctrl-C half-way. fit() saw these files clean, and the new ones missing.
+        kept = git(tree, "ls-tree", "-r", "--name-only", "-z", before, "--", *paths).split("\0")
+        if git(tree, "rev-parse", "HEAD") == before:
+            git(tree, "reset", "-q", before, "--", *paths)
+            git(tree, "checkout", "-q", before, "--", *filter(None, kept))
+            for path in set(paths).difference(kept):
+                pathlib.Path(tree, path).unlink(missing_ok=True)
+        raise
+    return made
