@@ -9,6 +9,7 @@ import unittest
 import standin
 
 APPLY, USAGE = 5, 2
+BRANCH = "rust-dma"
 
 
 class Apply(standin.Bench):
@@ -229,6 +230,213 @@ class Lists(standin.Bench):
             env={**self.env, "QUILT_PATCHES": self.project / "patches/v6.12", "QUILT_SERIES": self.series},
         )  # fmt: skip
         self.assertEqual((self.source / "rust/kernel/dma.rs").read_text(), (self.tree / "rust/kernel/dma.rs").read_text())
+
+
+class Tree(standin.Bench):
+    """tree → patches → tree is the identity."""
+
+    def setUp(self):
+        super().setUp()
+        self.source = self.toy()
+        self.linux = self.kernel()
+        self.tree = self.dir / "tree"
+
+    def make(self):
+        return self.ok("tree", "--base", self.linux, self.tree)
+
+    def project_files(self):
+        return {
+            str(path.relative_to(self.project)): path.read_bytes() for path in self.project.rglob("*") if path.is_file()
+        }  # fmt: skip
+
+    def changed(self, before):
+        after = self.project_files()
+        return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+
+    def test_identity(self):
+        before = self.project_files()
+        self.make()
+        self.assertEqual(BRANCH, self.git(self.tree, "branch", "--show-current"))
+        log = "log", "-3", "--format=%T %s %ad %B"
+        self.assertEqual(self.git(self.source, *log), self.git(self.tree, *log))
+        self.assertIn("nothing changed", self.ok("refresh", self.tree))
+        self.assertEqual([], self.changed(before))
+
+    def test_same_commits_for_everybody(self):
+        self.make()
+        head = self.git(self.tree, "rev-parse", "HEAD")
+        shutil.rmtree(self.tree)
+        (self.dir / ".gitconfig").write_text("[user]\n\tname = Other\n\temail = other@example.org\n")
+        self.make()
+        self.assertEqual(head, self.git(self.tree, "rev-parse", "HEAD"))
+
+    def test_configuration_does_not_show(self):
+        before = self.project_files()
+        self.make()
+        for key, value in {
+            "diff.context": "9", "diff.noprefix": "true", "diff.mnemonicPrefix": "true", "diff.algorithm": "patience",
+            "format.numbered": "true", "format.signature": "me", "format.useAutoBase": "true", "format.from": "true",
+            "format.headers": "X-Me: 1\n", "format.to": "me@example.org", "format.thread": "true", "format.attach": "x",
+            "format.subjectPrefix": "RFC", "format.suffix": ".txt", "core.abbrev": "40", "diff.statGraphWidth": "5",
+        }.items():  # fmt: skip
+            with (self.dir / ".gitconfig").open("a") as file:
+                section, _, key = key.partition(".")
+                file.write(f'[{section}]\n\t{key} = "{value}"\n'.replace("\n\"", '\\n"'))
+            self.git(self.tree, "config", f"{section}.{key}", value)
+        self.ok("refresh", self.tree)
+        self.assertEqual([], self.changed(before))
+
+    def test_message_edited(self):
+        before = self.project_files()
+        self.make()
+        self.git(self.tree, "-c", "sequence.editor=sed -i 2s/pick/reword/", "-c", "core.editor=sed -i s/needed/wanted/", "rebase", "-q", "-i", "HEAD~3")
+        self.git(self.tree, "-c", "core.editor=sed -i 's/Drivers need/Rust drivers need/'", "-c", "sequence.editor=sed -i 2s/pick/reword/", "rebase", "-q", "-i", "HEAD~3")
+        self.ok("refresh", self.tree)
+        self.assertEqual(["patches/v6.12/0002-rust-dma-add-coherent-memory.patch"], self.changed(before))
+
+    def test_mark_survives_a_new_subject(self):
+        self.make()
+        self.git(self.tree, "-c", "core.editor=sed -i '1s/add/create/'", "-c", "sequence.editor=sed -i 1s/pick/reword/", "rebase", "-q", "-i", "HEAD~3")
+        self.ok("refresh", self.tree)
+        self.assertIn("0001-rust-transmute-create-the-module.patch # only v6.12\n0002-rust", (self.project / "series/v6.12").read_text())
+
+    def test_commit_on_top(self):
+        before = self.project_files()
+        self.make()
+        self.write(self.tree, "rust/kernel/dma.rs", "// all new\n")
+        self.commit(self.tree, "rust: dma: write it anew", "It was old.", "--date=2026-01-01T00:00:00Z")
+        self.ok("refresh", self.tree)
+        self.assertEqual(["patches/v6.12/0004-rust-dma-write-it-anew.patch", "series/v6.12"], self.changed(before))
+        self.assertIn("it now has", self.make())
+        self.assertIn("up to date", self.make())
+        self.git(self.tree, "reset", "-q", "--hard", "HEAD~1")
+        self.ok("refresh", self.tree)
+        self.assertEqual([], self.changed(before))
+
+    def test_comments_in_the_series_stay(self):
+        path = self.project / "series/v6.12"
+        path.write_text(path.read_text().replace("0003-", "\n# The samples.\n0003-") + "# End.\n")
+        before = self.project_files()
+        self.make()
+        self.ok("refresh", self.tree)
+        self.assertEqual([], self.changed(before))
+
+    def test_refused(self):
+        before = self.project_files()
+        self.make()
+        head = self.git(self.tree, "rev-parse", "HEAD")
+
+        def change():
+            self.write(self.tree, "rust/kernel/dma.rs", "// change\n")
+            self.git(self.tree, "add", "-A")
+
+        def fixup():
+            change()
+            self.git(self.tree, "commit", "-q", "-s", "--fixup", "HEAD~1")
+
+        def unsigned():
+            change()
+            self.git(self.tree, "commit", "-q", "-m", "no sign-off")
+
+        def other_author():
+            change()
+            self.git(self.tree, "commit", "-q", "-s", "-m", "x", "--author", "Other <o@example.org>")
+
+        def same_subject():
+            change()
+            self.git(self.tree, "commit", "-q", "-s", "-m", "samples: rust: add rust_dma")
+
+        def merge():
+            self.git(self.tree, "checkout", "-q", "-b", "side", "HEAD~1")
+            self.git(self.tree, "commit", "-q", "-s", "--allow-empty", "-m", "side")
+            self.git(self.tree, "checkout", "-q", "-")
+            self.git(self.tree, "merge", "-q", "--no-ff", "-m", "merge", "side")
+
+        def bracket():
+            change()
+            self.git(self.tree, "commit", "-q", "-s", "-m", "[RFC] rust: dma: x")
+
+        def scissors():
+            change()
+            self.git(self.tree, "commit", "-q", "-s", "-m", "rust: dma: x", "-m", "text", "-m", "---\ntext")
+
+        def none():
+            self.git(self.tree, "reset", "-q", "--hard", "HEAD~3")
+
+        for make, words in {
+            fixup: "rebase -i --autosquash", unsigned: "no Signed-off-by", other_author: "no Signed-off-by",
+            same_subject: "two commits have the subject", merge: "merge", bracket: "does not survive",
+            scissors: "does not survive", none: "there are none",
+        }.items():  # fmt: skip
+            with self.subTest(make.__name__):
+                make()
+                self.assertIn(words, self.bad(USAGE, "refresh", self.tree))
+                self.assertEqual([], self.changed(before))
+                self.git(self.tree, "checkout", "-q", BRANCH)
+                self.git(self.tree, "reset", "-q", "--hard", head)
+
+    def test_work_is_not_lost(self):
+        self.make()
+        self.write(self.tree, "rust/kernel/dma.rs", "// mine\n")
+        self.commit(self.tree, "mine")
+        head = self.git(self.tree, "rev-parse", "HEAD")
+        self.assertIn("patches/ has not", self.make())
+        self.edit(self.project, f"patches/v6.12/{self.patch(3).name}", "It is needed", "It is wanted")
+        self.assertIn("rebase --onto", self.bad(APPLY, "tree", self.tree))
+        self.assertEqual(head, self.git(self.tree, "rev-parse", "HEAD"))
+
+    def test_follows_the_patches(self):
+        self.make()
+        self.edit(self.project, f"patches/v6.12/{self.patch(3).name}", "It is needed", "It is wanted")
+        self.assertIn("it now has", self.make())
+        self.assertIn("wanted", self.git(self.tree, "log", "-1", "--format=%b"))
+
+    def test_uncommitted_work_is_kept(self):
+        self.make()
+        self.edit(self.project, f"patches/v6.12/{self.patch(3).name}", "+// sample", "+// Sample")
+        self.write(self.tree, "samples/rust/rust_dma.rs", "// mine\n")
+        self.bad(APPLY, "tree", self.tree)
+        self.assertEqual("// mine\n", (self.tree / "samples/rust/rust_dma.rs").read_text())
+
+    def test_directory_of_somebody_else(self):
+        self.write(self.tree, "precious", "x")
+        self.assertIn("not a Linux kernel", self.bad(USAGE, "tree", "--base", self.linux, self.tree))
+        self.assertIn("did not make it", self.bad(USAGE, "tree", self.linux))
+
+    def test_bad_patch_leaves_nothing(self):
+        self.edit(self.project, f"patches/v6.12/{self.patch(2).name}", " pub mod device;", " pub mod devise;")
+        before = sorted(self.dir.iterdir())
+        self.bad(APPLY, "tree", "--base", self.linux, self.tree)
+        self.assertEqual(before, sorted(self.dir.iterdir()))
+
+    def test_shallow_source(self):
+        shallow = self.dir / "shallow"
+        self.commit(self.linux, "Linux", "x", "--allow-empty")
+        self.git(self.dir, "clone", "-q", "--depth=1", f"file://{self.linux}", shallow)
+        self.ok("tree", "--base", shallow, self.tree)
+        self.ok("refresh", self.tree)
+
+    def test_cover_letter(self):
+        letter = self.project / "cover-letter.txt"
+        letter.write_text("Subject: [PATCH 00/NN] rust: dma\n\nText.\n---\nMore text.\n")
+        self.make()
+        self.ok("refresh", self.tree)
+        text = letter.read_text()
+        for part in (
+            "Subject: [PATCH 0/2] rust: dma\n\nText.\n---\nMore text.\n\n---\nAn Author (2):\n",
+            " samples/rust/rust_dma.rs        | 1 +\n", " 7 files changed, 9 insertions(+)\n",
+            "\n---\nbase-commit: ffd294d346d185b70e28b1a28abe367bbfe53c04\nchange-id: 2",
+        ):  # fmt: skip
+            self.assertIn(part, text)
+        self.assertNotIn("transmute", text)
+        self.assertIn("nothing changed", self.ok("refresh", self.tree))
+        change = text[text.index("change-id: ") :]
+        self.write(self.tree, "rust/kernel/dma.rs", "// all new\n")
+        self.commit(self.tree, "rust: dma: write it anew")
+        self.ok("refresh", self.tree)
+        self.assertIn("[PATCH 0/3]", letter.read_text())
+        self.assertTrue(letter.read_text().endswith(change))
+        self.assertEqual(1, letter.read_text().count("An Author ("))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The developer's tree: a git tree with one commit a patch, where work on the series happens.
+
+It borrows the objects of the repository it is made from and is otherwise its
+own. Its git configuration remembers the set and the base (rust-dma.set,
+rust-dma.base); the ref SAVED, the last commit that patches/ has.
+"""
+
+import pathlib
+import shutil
+
+import series
+from outcome import Fail, Outcome
+from series import git
+
+DEFAULT = series.ROOT / "build/tree"
+BRANCH = "rust-dma"
+SAVED = "refs/rust-dma/saved"
+
+
+def setting(tree, key):
+    """What the tree remembers, or None."""
+    try:
+        return git(tree, "config", "--local", "--get", f"rust-dma.{key}")
+    except series.GitFail:
+        return None
+
+
+def saved(tree):
+    """All of the tree's commits are in patches/ now."""
+    git(tree, "update-ref", SAVED, "HEAD")
+
+
+def source(base):
+    """Where a base is to be had: (repository, commit, the set that fits)."""
+    if base in series.BASES:
+        import kernel
+
+        repository, commit = kernel.repository(series.BASES[base].tag)
+        return repository, commit, base
+    tree = pathlib.Path(base)
+    set_name = series.choose(series.repository(tree))
+    series.already(tree)
+    return tree, git(tree, "rev-parse", "HEAD"), set_name
+
+
+def make(directory, source, commit, set_name, patches=True):
+    """A new tree at `directory`, of a commit of the repository `source` and the set on top."""
+    part = directory.with_name(f".{directory.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        git(part.parent, "init", "-q", "-b", BRANCH, part)
+        common = pathlib.Path(git(source, "rev-parse", "--path-format=absolute", "--git-common-dir"))
+        (part / ".git/objects/info/alternates").write_text(f"{common / 'objects'}\n")
+        if (common / "shallow").exists():
+            shutil.copy(common / "shallow", part / ".git/shallow")
+        git(part, "config", "rust-dma.set", set_name)
+        git(part, "config", "rust-dma.base", commit)
+        head = commit
+        if patches:
+            head = series.commits(part, series.load(set_name), commit, canonical=True)[-1]
+            git(part, "update-ref", SAVED, head)
+        for tag in git(source, "tag", "--points-at", commit).split():
+            git(part, "tag", tag, commit)
+        git(part, "reset", "-q", "--hard", head)
+        part.rename(directory)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def update(directory):
+    """Bring a tree that was made before up to patches/; a sentence on what was done.
+
+    Work that is not in patches/ yet is never lost: then this is refused.
+    """
+    series.repository(directory)
+    set_name, base = setting(directory, "set"), setting(directory, "base")
+    if not base:
+        raise Fail(Outcome.USAGE, f"{directory} exists, and scripts/tree did not make it", advice="name another directory")
+    head, last = git(directory, "rev-parse", "HEAD"), git(directory, "rev-parse", SAVED)
+    new = series.commits(directory, series.load(set_name), base, canonical=True)[-1]
+    if new == head:
+        return "it is up to date"
+    if head != last and new == last:
+        return "it has commits that patches/ has not (scripts/refresh writes them), and nothing else is new"
+    if head != last:
+        raise Fail(
+            Outcome.APPLY,
+            f"both {directory} and patches/{set_name} have changed since they were the same",
+            advice=f"git -C {directory} rebase --onto {new[:12]} {last[:12]}   (then scripts/refresh)",
+        )
+    git(directory, "reset", "-q", "--keep", new)
+    git(directory, "update-ref", SAVED, new)
+    return "it now has the patches as they are in patches/"
