@@ -33,11 +33,11 @@ def saved(tree):
 
 def source(base):
     """Where a base is to be had: (repository, commit, the set that fits)."""
-    if base in series.BASES:
-        import kernel
+    for set_name, known in series.BASES.items():
+        if base in (set_name, known.tag):
+            import kernel  # all that fetching takes, and only then
 
-        repository, commit = kernel.repository(series.BASES[base].tag)
-        return repository, commit, base
+            return *kernel.repository(known.tag), set_name
     tree = pathlib.Path(base)
     set_name = series.choose(series.repository(tree))
     series.already(tree)
@@ -60,7 +60,7 @@ def make(directory, source, commit, set_name, patches=True):
         head = commit
         if patches:
             head = series.commits(part, series.load(set_name), commit, canonical=True)[-1]
-            git(part, "update-ref", SAVED, head)
+        git(part, "update-ref", SAVED, head)
         for tag in git(source, "tag", "--points-at", commit).split():
             git(part, "tag", tag, commit)
         git(part, "reset", "-q", "--hard", head)

@@ -14,9 +14,11 @@ Every failure is a Fail, and leaves the tree as it was.
 """
 
 import contextlib
+import difflib
 import email
 import email.policy
 import email.utils
+import itertools
 import os
 import pathlib
 import re
@@ -98,6 +100,7 @@ class Patch:
         self.subject = re.sub(r"^(\[[^]]*\]\s*)+", "", " ".join(str(message["Subject"] or "").split()))
         self.author = str(message["From"] or "")
         text = data.decode("utf-8", "surrogateescape")
+        self.message = text.partition("\n---\n")[0]
         self.files = self._files(text.split("\n"))
         for what in ("subject", "author", "files"):
             if not getattr(self, what):
@@ -211,6 +214,35 @@ def load(set_name):
     if not names:
         raise Fail(Outcome.APPLY, f"{series} lists no patch", advice=f"git checkout -- {series}")
     return Series(set_name, [Patch(ROOT / patches / entry, comment.startswith(ONLY)) for entry, comment in entries])
+
+
+def in_step(one, other):
+    """Raise Fail where two sets differ in more than context and place.
+
+    Patch by patch, the message is the same, and the same lines are removed from
+    and added to the same files; patches that one set alone needs are left out.
+    """
+    pairs = itertools.zip_longest(*([patch for patch in each.patches if not patch.only] for each in (one, other)))
+    for left, right in pairs:
+        if not left or not right:
+            alone = left or right
+            raise apart(f"{name(alone.path)} has no counterpart in the other set", alone.subject)
+        if left.message != right.message:
+            raise apart(f"{name(left.path)} and {name(right.path)} differ in the message", unlike(left.message.split("\n"), right.message.split("\n")))
+        changes = [{file.name: [*file.modes, *file.changed()] for file in each.files} for each in (left, right)]
+        for path in sorted({*changes[0], *changes[1]}):
+            ours, theirs = (each.get(path, ["(the file is not touched)"]) for each in changes)
+            if ours != theirs:
+                raise apart(f"{name(left.path)} and {name(right.path)} do not make the same change to {path}", unlike(ours, theirs))
+
+
+def apart(cause, detail):
+    return Fail(Outcome.APPLY, f"the sets are out of step: {cause}", detail, "scripts/port   (makes v6.13 from v6.12)")
+
+
+def unlike(one, other):
+    """The lines that differ, for people."""
+    return "\n".join(list(difflib.unified_diff(one, other, "v6.12", "v6.13", lineterm="", n=0))[2:12])
 
 
 def present():
@@ -391,7 +423,7 @@ SPARSE = ("-c", "core.sparseCheckout=true", "-c", "core.sparseCheckoutCone=true"
 
 # Plain `git am`, whatever the user's configuration says.
 AM = (
-    *SPARSE, "-c", "apply.ignoreWhitespace=no", "-c", "rerere.enabled=false", "am", "-q", "--no-3way", "--no-gpg-sign",
+    "-c", "apply.ignoreWhitespace=no", "-c", "rerere.enabled=false", "am", "-q", "--no-3way", "--no-gpg-sign",
     "--no-keep-cr", "--no-scissors", "--no-message-id", "--whitespace=nowarn",
 )  # fmt: skip
 
@@ -406,7 +438,7 @@ def commits(tree, series, base="HEAD", canonical=False):
     with sparse(tree, base, series.paths()) as top:
         for patch in series.patches:
             try:
-                git(top, *AM, *["--committer-date-is-author-date"] * canonical, patch.path, env=committer(top, patch, canonical))
+                git(top, *SPARSE, *AM, *["--committer-date-is-author-date"] * canonical, patch.path, env=committer(top, patch, canonical))
             except GitFail as fail:
                 raise refused(tree, top, series, patch, fail.detail) from None
             made.append(git(top, "rev-parse", "HEAD"))
