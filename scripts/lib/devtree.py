@@ -6,6 +6,8 @@ own. Its git configuration remembers the set and the base (rust-dma.set,
 rust-dma.base); the ref SAVED, the last commit that patches/ has.
 """
 
+import contextlib
+import fcntl
 import pathlib
 import shutil
 
@@ -44,17 +46,34 @@ def source(base):
     return tree, git(tree, "rev-parse", "HEAD"), set_name
 
 
+@contextlib.contextmanager
+def alone(directory):
+    """One run at a time in a directory that is made anew."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with (directory.parent / f".{directory.name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Fail(Outcome.BUSY, f"another run is using {directory}", advice="wait for it") from None
+        yield
+
+
+def borrow(directory, source):
+    """A new, empty git repository that has the objects of another one at hand."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    git(directory.parent, "init", "-q", "-b", BRANCH, directory)
+    common = pathlib.Path(git(source, "rev-parse", "--path-format=absolute", "--git-common-dir"))
+    (directory / ".git/objects/info/alternates").write_text(f"{common / 'objects'}\n")
+    if (common / "shallow").exists():
+        shutil.copy(common / "shallow", directory / ".git/shallow")
+
+
 def make(directory, source, commit, set_name, patches=True):
     """A new tree at `directory`, of a commit of the repository `source` and the set on top."""
     part = directory.with_name(f".{directory.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    part.parent.mkdir(parents=True, exist_ok=True)
     try:
-        git(part.parent, "init", "-q", "-b", BRANCH, part)
-        common = pathlib.Path(git(source, "rev-parse", "--path-format=absolute", "--git-common-dir"))
-        (part / ".git/objects/info/alternates").write_text(f"{common / 'objects'}\n")
-        if (common / "shallow").exists():
-            shutil.copy(common / "shallow", part / ".git/shallow")
+        borrow(part, source)
         git(part, "config", "rust-dma.set", set_name)
         git(part, "config", "rust-dma.base", commit)
         head = commit

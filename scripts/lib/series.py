@@ -174,9 +174,9 @@ class Series:
         return sorted({file.name for patch in self.patches for file in patch.files})
 
 
-def listed(set_name):
+def listed(set_name, root=None):
     """The entries of a series file, in quilt's format: [(patch name, comment)]."""
-    path = ROOT / "series" / set_name
+    path = (root or ROOT) / "series" / set_name
     if not path.exists():
         advice = "scripts/port TREE makes it, given a git tree of 6.13" if set_name == "v6.13" else f"git checkout -- {name(path)}"
         raise Fail(Outcome.APPLY, f"there is no {name(path)}", advice=advice)
@@ -190,12 +190,13 @@ def listed(set_name):
     return entries
 
 
-def load(set_name):
+def load(set_name, root=None):
     """A set, its series file held against its directory both ways."""
-    entries = listed(set_name)
+    root = root or ROOT
+    entries = listed(set_name, root)
     series, patches = f"series/{set_name}", f"patches/{set_name}"
     names = [entry for entry, _ in entries]
-    present = {path.name for path in (ROOT / patches).glob("*") if path.name[0] != "."}
+    present = {path.name for path in (root / patches).glob("*") if path.name[0] != "."}
     for entry in names:
         if names.count(entry) > 1:
             raise Fail(Outcome.APPLY, f"{series} lists {entry} twice", advice=f"edit {series}")
@@ -213,7 +214,7 @@ def load(set_name):
         )
     if not names:
         raise Fail(Outcome.APPLY, f"{series} lists no patch", advice=f"git checkout -- {series}")
-    return Series(set_name, [Patch(ROOT / patches / entry, comment.startswith(ONLY)) for entry, comment in entries])
+    return Series(set_name, [Patch(root / patches / entry, comment.startswith(ONLY)) for entry, comment in entries])
 
 
 def in_step(one, other):
@@ -406,10 +407,7 @@ def sparse(tree, commit, paths):
     top = pathlib.Path(tempfile.mkdtemp(prefix="rust-dma-"))
     try:
         git(tree, "worktree", "add", "-q", "--no-checkout", "--detach", top, commit)
-        directories = sorted({str(parent) for path in paths for parent in pathlib.PurePosixPath(path).parents} - {"."})
-        patterns = pathlib.Path(git(top, "rev-parse", "--path-format=absolute", "--git-path", "info/sparse-checkout"))
-        patterns.parent.mkdir(exist_ok=True)
-        patterns.write_text("/*\n!/*/\n" + "".join(f"/{each}/\n!/{each}/*/\n" for each in directories))
+        narrow(top, paths)
         git(top, *SPARSE, "read-tree", "-mu", "HEAD")
         yield top
     finally:
@@ -417,6 +415,14 @@ def sparse(tree, commit, paths):
         shutil.rmtree(top, ignore_errors=True)
         with contextlib.suppress(Fail):
             git(tree, "worktree", "remove", "--force", top)
+
+
+def narrow(tree, paths):
+    """Set which directories a sparse checkout has: those of some paths, without what is below them."""
+    directories = sorted({str(parent) for path in paths for parent in pathlib.PurePosixPath(path).parents} - {"."})
+    patterns = pathlib.Path(git(tree, "rev-parse", "--path-format=absolute", "--git-path", "info/sparse-checkout"))
+    patterns.parent.mkdir(exist_ok=True)
+    patterns.write_text("/*\n!/*/\n" + "".join(f"/{each}/\n!/{each}/*/\n" for each in directories))
 
 
 SPARSE = ("-c", "core.sparseCheckout=true", "-c", "core.sparseCheckoutCone=true", "-c", "index.sparse=true")
@@ -428,17 +434,21 @@ AM = (
 )  # fmt: skip
 
 
-def commits(tree, series, base="HEAD", canonical=False):
+def commits(tree, series, base="HEAD", canonical=False, signoff=""):
     """Make the commits of a series on top of `base`, one a patch; their ids in order.
 
     Only objects are added to the tree's repository. With `canonical`, author and
-    committer are the same, so that everybody gets the same ids.
+    committer are the same, so that everybody gets the same ids. `signoff` is the
+    committer, when the sign-off is to be added where it is missing.
     """
     made = []
     with sparse(tree, base, series.paths()) as top:
         for patch in series.patches:
+            options = ["--committer-date-is-author-date"] * canonical
+            if signoff and f"Signed-off-by: {signoff}" not in patch.message.split("\n"):
+                options.append("--signoff")
             try:
-                git(top, *SPARSE, *AM, *["--committer-date-is-author-date"] * canonical, patch.path, env=committer(top, patch, canonical))
+                git(top, *SPARSE, *AM, *options, patch.path, env=committer(top, patch, canonical))
             except GitFail as fail:
                 raise refused(tree, top, series, patch, fail.detail) from None
             made.append(git(top, "rev-parse", "HEAD"))
