@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Builds a kernel with the series, boots it in QEMU, and tells whether it works.
+
+Does everything from nothing: installs what this machine lacks, makes a build
+root, fetches and checks the kernel, applies the series, configures, builds,
+boots, runs the kernel's Rust doctests and selftests. What is there already, and
+still right, is not made again. All of it is under build/.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+import shlex
+import sys
+import time
+
+import outcome
+from outcome import Fail, Outcome
+
+if sys.version_info < (3, 11):
+    outcome.report(Fail(Outcome.TOOL, f"python3 is {sys.version.split()[0]}; 3.11 is needed", advice="use Debian 12 or later"))
+    sys.exit(int(Outcome.TOOL))
+
+import arch
+import base
+import guest
+import hosttools
+import kernel
+import root
+import stage
+
+EXAMPLES = """\
+examples:
+  scripts/boot-test                           all, with the kernel that the series is made on
+  scripts/boot-test --base build/tree         the tree of scripts/tree, with the edits in it
+  scripts/boot-test --base ~/linux            any kernel tree; without the series, it is put on a copy
+  scripts/boot-test --shell                   a shell in the guest
+  scripts/boot-test --run 'modprobe rust_print && lsmod'
+                                              a command in the guest, in the selftests' stead
+  scripts/boot-test --append swiotlb=force    one more kernel parameter
+  scripts/boot-test --qemu '-smp 4,sockets=4 -m 1G'
+                                              more arguments for the emulator
+  scripts/boot-test --config kasan.config     more configuration; built beside, not over, the usual one
+  scripts/boot-test --host-tools              this machine's compilers and emulator
+
+environment:
+  DEBIAN_MIRROR   URL of a Debian mirror, in place of the one that apt uses here
+  LINUX_GIT       URL or path of a git repository with the kernel's tags, in place of the tarball
+
+exit status:
+"""
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="boot-test", description=__doc__, epilog=EXAMPLES + outcome.statuses(), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--base", default=base.DEFAULT, help=f"the kernel: {', '.join(base.PINS)}, or the path of a kernel tree (default: {base.DEFAULT})")
+    add("--arch", choices=arch.ARCHES, default="x86_64", help="architecture of the kernel (default: x86_64)")
+    add("--host-tools", action="store_true", help="use this machine's own tools, not a build root's; their versions are checked first")
+    add("--config", metavar="FILE", action="append", default=[], type=pathlib.Path, help="more kernel configuration, as a file of CONFIG_... lines")
+    add("--append", metavar="PARAMETERS", action="append", default=[], help="more kernel parameters; may be given again")
+    add("--qemu", metavar="ARGUMENTS", action="append", default=[], help="more arguments for the emulator, as one word; may be given again")
+    add("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="the emulator's accelerator (default: KVM if it can start a guest, else TCG)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--shell", action="store_true", help="an interactive shell in the guest, and no test")
+    what.add_argument("--run", metavar="COMMAND", help="run a command in the guest; its exit status is the result")
+    add("--silence", type=seconds, default=60, metavar="SECONDS", help="a guest that prints nothing for so long hangs (default: 60)")
+    add("--timeout", type=seconds, default=300, metavar="SECONDS", help="longest time for a boot with all tests (default: 300)")
+    add("--discard-log", action="store_true", help="do not keep the console's log of a run that passed")
+    add("-j", "--jobs", type=seconds, default=os.cpu_count(), metavar="N", help="parallel jobs of the build (default: one a processor)")
+    options = parser.parse_args()
+    try:
+        options.qemu = [word for words in options.qemu for word in shlex.split(words)]
+    except ValueError as error:
+        parser.error(f"--qemu: {error}")
+    for path in options.config:
+        if not path.is_file():
+            parser.error(f"--config: {path} is not a file")
+    if options.base not in base.PINS and not pathlib.Path(options.base).is_dir():
+        parser.error(f"--base: {options.base} is neither {' nor '.join(base.PINS)} nor a directory")
+    if options.shell and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        parser.error("--shell needs a terminal")
+    return options
+
+
+def seconds(word):
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+@contextlib.contextmanager
+def alone():
+    """One run in a build directory at a time."""
+    kernel.BUILD.mkdir(parents=True, exist_ok=True)
+    path = kernel.BUILD / "lock"
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise Fail(
+                Outcome.BUSY,
+                f"another run is using {kernel.BUILD} (process {file.read().strip() or 'unknown'})",
+                advice="wait for it; or, to run beside it, use another clone of this repository",
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def both(*functions):
+    """Run functions side by side; the results, or the first failure once all have stopped."""
+    pool = concurrent.futures.ThreadPoolExecutor(len(functions))
+    futures = [pool.submit(function) for function in functions]
+    try:
+        concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
+        if any(future.done() and future.exception() for future in futures):
+            stage.end_all()
+            concurrent.futures.wait(futures)
+            raise next((e for e in (future.exception() for future in futures) if e and not isinstance(e, stage.Interrupted)), KeyboardInterrupt())
+        return [future.result() for future in futures]
+    except BaseException:
+        stage.end_all()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def prepare(options):
+    """The tree, built; what the guest needs of it."""
+    path = None if options.base in base.PINS else pathlib.Path(options.base)
+
+    def tree():
+        return kernel.given(path) if path else kernel.patched(options.base)
+
+    if options.host_tools:
+        place, found = None, tree()
+    elif path:
+        # An error in what the user gave is seen before minutes of work.
+        found = tree()
+        place = root.make(kernel.BUILD, kernel.BUILD / "log/root")
+    else:
+        place, found = both(lambda: root.make(kernel.BUILD, kernel.BUILD / "log/root"), tree)
+    name = "-".join([options.arch, *(["host"] if options.host_tools else []), *(fragment.stem for fragment in options.config)])
+    tools = root.Tools(place, found.path, found.home / name, kernel.BUILD / "ccache")
+    built = kernel.Kernel(found, options.arch, arch.ARCHES[options.arch], tools, options.jobs)
+    versions = hosttools.check(built) if options.host_tools else hosttools.versions(built)
+    state = found.state()
+    fragments = built.fragments(options.config)
+    key = state and hashlib.sha256(json.dumps([state, fragments, versions, root.stamp()]).encode()).hexdigest()
+    done = tools.real[root.OBJ] / "built"
+    if not (key and done.exists() and done.read_text() == key):
+        done.unlink(missing_ok=True)
+        built.configure(fragments)
+        built.build()
+        if key:
+            done.write_text(key)
+    programs = guest.initramfs(built, options.run, options.shell)
+    return built, versions, programs
+
+
+def summary(options, built, versions, accelerator, said, found, began):
+    doctests, selftests = found
+    print()
+    print(f"base      {built.tree.base}")
+    print(f"series    {built.tree.what}")
+    print(f"compiler  gcc {versions['gcc']}, rustc {versions['rustc']}, bindgen {versions['bindgen']}")
+    print(f"emulator  {built.arch.emulator} {versions[built.arch.emulator]}, {accelerator.upper()}")
+    for line in said:
+        print(f"          {line}")
+    for result in selftests:
+        print(f"{result.status:9} {result.name}")
+    skipped = sum(result.status == "skipped" for result in doctests)
+    print(f"passed    {len(doctests) - skipped} KUnit tests, Rust doctests among them" + (f"; {skipped} skipped" if skipped else ""))
+    print("time      " + ", ".join(f"{name} {took:.1f} s" for name, took, _ in stage.times))
+    log = built.obj / "console.log"
+    if options.discard_log:
+        log.unlink()
+    else:
+        print(f"console   {log}")
+    print(f"PASS in {time.monotonic() - began:.1f} s")
+
+
+def main():
+    began = time.monotonic()
+    options = arguments()
+    try:
+        with alone():
+            if not options.host_tools:
+                root.install_missing(kernel.BUILD / "log/host")
+                if not root.ready(kernel.BUILD):
+                    root.need_sudo("to make the build root", "run this once as root")
+            built, versions, programs = prepare(options)
+            if options.shell:
+                return guest.shell(built, options)
+            accelerator, said, found = guest.boot(built, options, programs)
+            summary(options, built, versions, accelerator, said, found, began)
+    finally:
+        stage.end_all()
+    return Outcome.PASS
+
+
+if __name__ == "__main__":
+    outcome.main(main)

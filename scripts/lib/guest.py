@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The guest: its initramfs, the emulator's command, the boot, the verdict."""
+
+import os
+import pathlib
+import queue
+import shlex
+import subprocess
+import threading
+import time
+
+import console
+import results
+import stage
+from outcome import Fail, Outcome
+
+MEMORY = "512M"
+# Each in a socket of its own: a PC without ACPI tells of no other.
+CPUS = "2"
+# KVM may be there, start the emulator, and yet run no guest.
+KVM_SILENCE = 10
+
+
+# Initramfs --------------------------------------------------------------------
+
+
+def initramfs(built, command=None, shell=False):
+    """Make the guest's files: busybox, bash, the selftests, the modules; and ci/guest/init."""
+    tools, obj, source = built.tools, built.obj, built.tree.path
+    with stage.Stage("initramfs", obj / "log/initramfs") as here:
+        files = {
+            "/init": (f"{tools.ci}/guest/init", 0o755),
+            "/sbin/modprobe": (f"{tools.ci}/guest/modprobe", 0o755),
+            "/bin/busybox": (tool(tools, "busybox"), 0o755),
+            "/bin/bash": (tool(tools, "bash-static"), 0o755),
+        }
+        # Not `make -C tools/testing/selftests install`, which builds much else.
+        emit = ["make", "-s", "--no-print-directory", "-C", f"{tools.src}/tools/testing/selftests/rust", "OUTPUT=/tmp", "COLLECTION=rust", "emit_tests"]
+        programs = [line.partition(":")[2] for line in tools.output(*emit).splitlines() if line.startswith("rust:")]
+        if not programs:
+            raise Fail(Outcome.NO_TEST, f"{source}/tools/testing/selftests/rust names no test program")
+        for directory in "rust", "kselftest":
+            for path in (source / "tools/testing/selftests" / directory).iterdir():
+                if path.is_file() and path.name not in ("Makefile", "config", ".gitignore"):
+                    mode = 0o755 if os.access(path, os.X_OK) or path.name in programs else 0o644
+                    files[f"/selftests/{directory}/{path.name}"] = f"{tools.src}/tools/testing/selftests/{directory}/{path.name}", mode
+        for path in (obj / "modules").rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                files[f"/{path.relative_to(obj / 'modules')}"] = f"{tools.obj}/{path.relative_to(obj)}", 0o644
+        small = {"programs": "".join(f"{name}\n" for name in programs)}
+        if command is not None:
+            small["command"] = command + "\n"
+        if shell:
+            small["shell"] = ""
+        (obj / "guest").mkdir(exist_ok=True)
+        for name, content in small.items():
+            (obj / "guest" / name).write_text(content)
+            files[f"/boot-test/{name}"] = f"{tools.obj}/guest/{name}", 0o644
+
+        parents = {str(parent) for name in files for parent in pathlib.PurePosixPath(name).parents}
+        directories = sorted(parents.union(["/dev", "/proc", "/sys", "/tmp"]) - {"/"})
+        spec = [f"dir {name} 755 0 0" for name in directories]
+        spec += ["nod /dev/console 600 0 0 c 5 1"]
+        spec += [f"file {name} {place} {mode:o} 0 0" for name, (place, mode) in files.items()]
+        (obj / "initramfs.spec").write_text("\n".join(spec) + "\n")
+        pack = ["sh", "-c", "usr/gen_init_cpio initramfs.spec >initramfs.part && mv initramfs.part initramfs.cpio"]
+        here.run(tools.command(*pack), "the initramfs cannot be made")
+    return programs
+
+
+def tool(tools, name):
+    """Where a tool for the guest is, as the tools see it."""
+    return tools.output("sh", "-c", f"command -v {name}").strip()
+
+
+# Emulator ---------------------------------------------------------------------
+
+
+def emulator(built, accelerator, parameters, arguments, shell=False):
+    """The whole command that boots the guest."""
+    append = f"{built.arch.console} printk.time=1 ignore_loglevel printk.devkmsg=on panic=-1"
+    if shell:
+        append = f"{built.arch.console} quiet panic=-1 kunit.enable=0"
+    return built.tools.command(
+        built.arch.emulator, *built.arch.machine, "-accel", accelerator, "-smp", f"{CPUS},sockets={CPUS}", "-m", MEMORY, "-nodefaults", "-display", "none",
+        "-serial", "mon:stdio" if shell else "stdio", "-no-reboot", "-device", "edu", "-kernel", built.image, "-initrd", "initramfs.cpio",
+        "-append", " ".join([append, *parameters]), *arguments,
+        terminal=shell,
+    )  # fmt: skip
+
+
+def accelerators(built, wanted):
+    """What to try, in order."""
+    if wanted != "auto":
+        return [wanted]
+    kvm = os.uname().machine == built.arch.host and os.access("/dev/kvm", os.R_OK | os.W_OK)
+    return ["kvm", "tcg"] if kvm else ["tcg"]
+
+
+class Boot:
+    """One boot of the guest, watched."""
+
+    def __init__(self, command, watcher, log):
+        self.command, self.watcher, self.log = command, watcher, log
+        self.status = None
+        self.words = []  # the emulator's own
+
+    def run(self, here):
+        child = stage.start(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        lines = queue.SimpleQueue()
+        threading.Thread(target=read, args=(child.stdout, lines), daemon=True).start()
+        try:
+            with self.log.open("w", errors="replace") as log:
+                while True:
+                    try:
+                        line = lines.get(timeout=self.watcher.wait(time.monotonic()) + 0.01)
+                    except queue.Empty:
+                        if self.watcher.tick(time.monotonic()):
+                            return
+                        continue
+                    if line is None:
+                        break
+                    log.write(line + "\n")
+                    here.write(line)
+                    if self.watcher.feed(line, time.monotonic()):
+                        return
+                self.status = child.wait()
+        finally:
+            stage.end(child)
+
+
+def read(stream, lines):
+    """Pass on lines as they come; None at the end."""
+    for line in stream:
+        lines.put(stage.clean(line.decode(errors="replace").rstrip("\r\n")))
+    lines.put(None)
+
+
+def boot(built, options, programs):
+    """Boot the guest and judge it: (what to say of the accelerator, results). A Fail where it is not well."""
+    log = built.obj / "console.log"
+    with stage.Stage("boot", built.obj / "log/boot") as here:
+        said = []
+        tries = accelerators(built, options.accel)
+        for at, accelerator in enumerate(tries):
+            command = emulator(built, accelerator, options.append, options.qemu)
+            silence = min(KVM_SILENCE, options.silence) if accelerator == "kvm" and len(tries) > 1 else options.silence
+            watcher = console.Watcher(options.silence, options.timeout, time.monotonic(), silence)
+            run = Boot(command, watcher, log)
+            run.run(here)
+            if watcher.spoke or at == len(tries) - 1:
+                break
+            why = next((line for line in reversed(watcher.lines) if line.strip()), "") or f"no output for {silence} s"
+            said.append(f"KVM cannot start a guest here ({why}); using TCG")
+            here.say(said[-1])
+        here.note = f"{accelerator}"
+    again = "run the guest again: " + shlex.join(command) + f"\nthe whole console: {log}"
+    return accelerator, said, judge(built, watcher, run.status, programs, again, options)
+
+
+def judge(built, watcher, status, programs, again, options):
+    """The results of a boot, or the Fail that says what went wrong."""
+
+    def fail(outcome, cause):
+        return Fail(outcome, cause, watcher.excerpt(), again)
+
+    if watcher.found and (watcher.spoke or status is None):
+        outcome = watcher.found[0]
+        raise fail(outcome, f"{outcome.doc}: {watcher.cause}" if outcome != Outcome.HANG else watcher.cause)
+    if status or not watcher.spoke:
+        raise fail(Outcome.EMULATOR, f"the emulator ended with status {status}" + ("" if watcher.spoke else " before the guest's kernel said anything"))
+    if watcher.begun is None:
+        raise fail(Outcome.NO_TEST, "the guest ended before its first test")
+    tree = built.tree.path
+    doctests, errors = results.parse(tree, watcher.lines[: watcher.begun])
+    selftests, more = results.parse(tree, watcher.lines[watcher.begun : watcher.ended])
+    found = doctests, selftests
+    if watcher.ended is None:
+        raise fail(Outcome.NO_TEST, "the guest stopped before its last test was over")
+    for name, some in ("KUnit", doctests), ("selftest", selftests):
+        if not some:
+            raise fail(Outcome.NO_TEST, f"the guest ran no {name} test")
+    bad = [result for some in found for result in some if result.status not in ("passed", "skipped")]
+    none = [result for result in bad if result.status == "no tests"]
+    if bad:
+        outcome = Outcome.NO_TEST if none == bad else Outcome.TEST_FAILED
+        detail = "\n".join(f"{result.status}: {result.name}" + "".join(f"\n    {line}" for line in result.log[-20:]) for result in bad)
+        raise Fail(outcome, f"{len(bad)} of {sum(map(len, found))} tests did not pass: {', '.join(result.name for result in bad)[:300]}", detail, again)
+    if errors + more:
+        raise fail(Outcome.TEST_FAILED, f"the tests' output has {errors + more} errors of form (KTAP)")
+    # A test program that skips itself as a whole has not been run.
+    for program in programs if options.run is None else ["command"]:
+        if not any(result.name.startswith(program) and result.status == "passed" for result in selftests):
+            raise fail(Outcome.NO_TEST, f"{program} ran no test")
+    return found
+
+
+def shell(built, options):
+    """An interactive shell in the guest."""
+    accelerator = accelerators(built, options.accel)
+    command = emulator(built, accelerator[-1], options.append, options.qemu, shell=True)
+    child = stage.start(command, foreground=True)
+    try:
+        child.wait()
+    finally:
+        stage.end(child)
+    if child.returncode:
+        raise Fail(Outcome.EMULATOR, f"the emulator ended with status {child.returncode}", advice=shlex.join(command))

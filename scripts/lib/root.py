@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The host's packages, the build root, and how to run something in it."""
+
+import hashlib
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+
+import stage
+from outcome import Fail, Outcome
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+SUITE = "trixie"
+LIST = TOP / "ci/root.packages"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+# What the host needs, and the package that brings it.
+HOST = {
+    "git": "git",
+    "xz": "xz-utils",
+    "mmdebstrap": "mmdebstrap",
+    "bwrap": "bubblewrap",
+    KEYRING: "debian-archive-keyring",
+}
+
+
+# The host ---------------------------------------------------------------------
+
+
+def install_missing(log):
+    """Install what the host lacks."""
+    missing = [package for what, package in HOST.items() if not (shutil.which(what) or what[0] == "/" and os.path.exists(what))]
+    if not missing:
+        return
+    command = ["apt-get", "-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
+    by_hand = f"apt-get install --no-install-recommends {' '.join(missing)}"
+    if not shutil.which("apt-get"):
+        raise Fail(Outcome.TOOL, f"not found: {', '.join(missing)}; and this is no Debian, so they cannot be installed", advice="install them, or use --host-tools")
+    need_sudo(f"to install {' '.join(missing)}", by_hand)
+    with stage.Stage("host packages", log) as here:
+        here.say(f"installing {' '.join(missing)}")
+        options = {"sudo": True, "outcome": Outcome.TOOL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+        here.run(["apt-get", "-q", "update"], "apt-get update failed", **options)
+        here.run([*command, "install", *missing], f"cannot install {' '.join(missing)}", advice=f"as root: {by_hand}", **options)
+
+
+def need_sudo(why, by_hand):
+    """Make sure that we can be root for a moment; asks for the password where sudo wants one."""
+    if os.geteuid() == 0:
+        return
+    if not shutil.which("sudo"):
+        raise Fail(Outcome.TOOL, f"root is needed {why}, and there is no sudo", advice=f"as root: {by_hand}")
+    if subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode:
+        print(f"sudo {why}:", flush=True)
+        if subprocess.run(["sudo", "-v"]).returncode:
+            raise Fail(Outcome.TOOL, f"root is needed {why}, and sudo refused", advice=f"as root: {by_hand}")
+
+
+def mirrors():
+    """The Debian mirrors that this machine's apt uses, as URLs that end without a slash."""
+    override = os.environ.get("DEBIAN_MIRROR")
+    if override:
+        return [override.rstrip("/")]
+    found = []
+    try:
+        listing = subprocess.run(
+            ["apt-get", "indextargets", "--format", "$(CREATED_BY) $(COMPONENT) $(RELEASE) $(REPO_URI)"], capture_output=True, text=True
+        ).stdout
+    except FileNotFoundError:
+        listing = ""
+    for line in listing.splitlines():
+        made, component, release, url = (*line.split(), "", "", "", "")[:4]
+        if made != "Packages" or component != "main" or release not in ("bookworm", SUITE, "stable", "oldstable"):
+            continue
+        if url.startswith("mirror+file:"):
+            listed = pathlib.Path(re.sub("^mirror[+]file:/*", "/", url).rstrip("/"))
+            found += [line.split()[0].rstrip("/") for line in listed.read_text().splitlines() if line.strip() and line[0] != "#"]
+        else:
+            found.append(url.rstrip("/"))
+    if not found:
+        raise Fail(Outcome.FETCH, "this machine's apt names no Debian mirror", advice="set DEBIAN_MIRROR to the URL of one, then run the same command again")
+    return list(dict.fromkeys(found))
+
+
+# The root ---------------------------------------------------------------------
+
+
+def packages():
+    return [line for line in LIST.read_text().split("\n") if line and line[0] != "#"]
+
+
+def stamp():
+    """What a root must have been made from to be the right one."""
+    return hashlib.sha256("\n".join([SUITE, *packages()]).encode()).hexdigest()
+
+
+def ready(build):
+    made = build / "root/etc/build-root"
+    return made.exists() and made.read_text() == stamp()
+
+
+def make(build, log):
+    """The build root, made when there is none or its list of packages changed."""
+    root = build / "root"
+    with stage.Stage("build root", log) as here:
+        if ready(build):
+            here.note = "there already"
+            return root
+        part, old = build / "root.part", build / "root.old"
+        for left in part, old:
+            if left.exists():
+                here.run(["rm", "-rf", "--one-file-system", left], f"cannot remove {left}", sudo=True)
+        command = ["mmdebstrap", "--variant=apt", f"--include={','.join(packages())}"]
+        # Only what builds and boots: no manuals, no translations, and no wait for the disk at each file.
+        command += ["--dpkgopt=force-unsafe-io"] + [f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in ("doc", "man", "locale", "info")]
+        command += ["--aptopt=Apt::Install-Recommends false"]
+        for proto in "http", "https":
+            proxy = subprocess.run(["apt-config", "shell", "P", f"Acquire::{proto}::Proxy"], capture_output=True, text=True).stdout
+            if proxy:
+                command += [f'--aptopt=Acquire::{proto}::Proxy "{shlex.split(proxy)[0][2:]}"']
+        # Where the kernel's source, the objects, ci/ and the compiler's cache are seen in there.
+        command += [f'--customize-hook=mkdir "$1"{place}' for place in (SRC, OBJ, CI, CACHE)]
+        command += [SUITE, str(part), f"deb [signed-by={KEYRING}] {mirrors()[0]} {SUITE} main"]
+        here.run(command, "the build root cannot be made", outcome=Outcome.FETCH, sudo=True)
+        if os.geteuid():
+            # So that `rm -rf build` is all it takes to be rid of it.
+            here.run(["chown", "-R", "-h", f"{os.getuid()}:{os.getgid()}", part], f"cannot chown {part}", sudo=True)
+        (part / "etc/build-root").write_text(stamp())
+        if root.exists():
+            root.rename(old)
+        part.rename(root)
+        if old.exists():
+            here.run(["rm", "-rf", "--one-file-system", old], f"cannot remove {old}")
+    return root
+
+
+SRC, OBJ, CI, CACHE = "/src", "/obj", "/ci", "/ccache"
+
+
+class Tools:
+    """Where the tools are: in a build root, entered with bwrap, or the host's own.
+
+    `src`, `obj` and `ci` are the directories as the tools see them; in the build
+    root always the same, so that objects and compiler cache do not depend on
+    where the repository is.
+    """
+
+    def __init__(self, root, src, obj, cache):
+        self.root = root
+        self.real = {SRC: src, OBJ: obj, CI: TOP / "ci", CACHE: cache}
+        obj.mkdir(parents=True, exist_ok=True)
+        cache.mkdir(parents=True, exist_ok=True)
+        self.src, self.obj, self.ci, self.cache = (place if root else str(real) for place, real in self.real.items())
+
+    def command(self, *argv, terminal=False, env=None):
+        """The command that runs argv among the tools, in the directory of objects."""
+        settings = {"LC_ALL": "C.UTF-8", "HOME": "/tmp", **(env or {})}
+        if not self.root:
+            return ["env", "-C", self.obj, *(f"{key}={value}" for key, value in settings.items() if key != "HOME"), *argv]
+        command = ["bwrap", "--unshare-all", "--die-with-parent", "--clearenv"]
+        if not terminal:
+            command.append("--new-session")
+        settings["PATH"] = "/usr/sbin:/usr/bin"
+        settings["TERM"] = os.environ.get("TERM", "dumb")
+        for key, value in settings.items():
+            command += ["--setenv", key, value]
+        command += ["--ro-bind", self.root, "/", "--dev", "/dev", "--dev-bind-try", "/dev/kvm", "/dev/kvm", "--proc", "/proc", "--tmpfs", "/tmp"]
+        for place, real in self.real.items():
+            command += ["--bind" if place in (OBJ, CACHE) else "--ro-bind", real, place]
+        return [str(word) for word in [*command, "--chdir", self.obj, *argv]]
+
+    def output(self, *argv):
+        """What a short command prints; its Fail when it does not work."""
+        child = stage.start(self.command(*argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+        try:
+            out, err = child.communicate()
+        finally:
+            stage.end(child)
+        if child.returncode:
+            raise Fail(Outcome.TOOL, f"{argv[0]} does not run", err or out, "where bwrap may not do its work (a container): --host-tools")
+        return out
+
+    def version(self, tool, *arguments):
+        """The first thing that looks like a version in what a tool says of itself."""
+        found = re.search(r"\d+\.\d+(\.\d+)?", self.output(tool, *(arguments or ["--version"])))
+        return found[0] if found else "unknown"
