@@ -38,7 +38,6 @@ S:	Maintained
 F:	rust/kernel/alloc.rs
 
 THE REST
-M:	Rest <rest@example.org>
 L:	linux-kernel@example.org
 S:	Buried alive in reporters
 F:	*
@@ -99,6 +98,8 @@ subdir-$(CONFIG_SAMPLE_RUST_HOSTPROGS)		+= hostprogs
 """,
 }
 
+RS = "// SPDX-License-Identifier: GPL-2.0\n\n"
+
 # What 6.13 has in the sorted lists that 6.12 has not.
 NEIGHBOURS = {
     "rust/kernel/lib.rs": [
@@ -115,6 +116,15 @@ NEIGHBOURS = {
         ("rust_print.o\n", "rust_print.o\n\nrust_print-y := rust_print_main.o\n"),
     ],
 }
+
+
+def machine(case):
+    """The build root and the kernel that scripts/boot-test made; a test that needs them is skipped without."""
+    build = pathlib.Path(os.environ.get("RUST_DMA_BUILD") or REPO / "build")
+    root, kernel = build / "root", build / "v6.12.38/linux"
+    if not (root / "usr/bin/b4").exists() or not (kernel / "scripts/checkpatch.pl").exists():
+        case.skipTest(f"{build} has no build root and kernel yet; scripts/boot-test makes them")
+    return root, kernel
 
 
 class Bench(unittest.TestCase):
@@ -151,7 +161,7 @@ class Bench(unittest.TestCase):
                     text = text.replace(old, new, 1)
             self.write(tree, name, text)
         if int(minor) > 12:
-            self.write(tree, "rust/kernel/transmute.rs", "// transmute\n")
+            self.write(tree, "rust/kernel/transmute.rs", RS + "//! Transmute.\n")
         self.git(tree, "init", "-q")
         self.git(tree, "add", "-A")
         self.git(tree, "commit", "-q", "-m", f"Linux {version}")
@@ -175,20 +185,22 @@ class Bench(unittest.TestCase):
     def develop(self, tree):
         """Three commits: one that only v6.12 needs, the key file, a sample."""
         self.edit(tree, "rust/kernel/lib.rs", "pub mod types;", "pub mod transmute;\npub mod types;")
-        self.write(tree, "rust/kernel/transmute.rs", "// transmute\n")
+        self.write(tree, "rust/kernel/transmute.rs", RS + "//! Transmute.\n")
         self.commit(tree, "rust: transmute: add the module")
         self.edit(tree, "rust/kernel/lib.rs", "pub mod error;", "#[cfg(CONFIG_HAS_DMA)]\npub mod dma;\npub mod error;")
         self.edit(tree, "rust/bindings/bindings_helper.h", "#include <linux/err", "#include <linux/dma-mapping.h>\n#include <linux/err")
         self.edit(tree, "rust/helpers/helpers.c", '#include "err.c"', '#include "dma.c"\n#include "err.c"')
-        self.write(tree, "rust/helpers/dma.c", "// helper\n")
-        self.write(tree, "rust/kernel/dma.rs", "// coherent memory, and an é\n")
+        self.write(tree, "rust/helpers/dma.c", RS + "#include <linux/dma-mapping.h>\n")
+        self.write(tree, "rust/kernel/dma.rs", RS + "// coherent memory, and an é\n")
+        self.edit(tree, "MAINTAINERS", "THE REST\n", "RUST [DMA]\nM:\tDMA <dma@example.org>\nS:\tMaintained\nF:\trust/kernel/dma.rs\n\nTHE REST\n")
         self.commit(tree, "rust: dma: add coherent memory", "Drivers need it.\n\nAn é in the message.")
         self.edit(
             tree, "samples/rust/Makefile", "obj-$(CONFIG_SAMPLE_RUST_PRINT)",
             "obj-$(CONFIG_SAMPLE_RUST_DMA)\t\t\t+= rust_dma.o\nobj-$(CONFIG_SAMPLE_RUST_PRINT)",
         )  # fmt: skip
-        self.write(tree, "samples/rust/rust_dma.rs", "// sample\n")
+        self.write(tree, "samples/rust/rust_dma.rs", RS + "// sample\n")
         self.edit(tree, "rust/kernel/dma.rs", "memory", "memory\n// more")
+        self.edit(tree, "MAINTAINERS", "rust/kernel/dma.rs\n", "rust/kernel/dma.rs\nF:\tsamples/rust/rust_dma.rs\n")
         self.commit(tree, "samples: rust: add rust_dma")
 
     def toy(self):

@@ -14,19 +14,6 @@ import series
 APPLY, USAGE = 5, 2
 
 
-class Repository(unittest.TestCase):
-    """The patches of this repository itself; needs no tree."""
-
-    def test_series_and_directories(self):
-        self.assertIn("v6.12", series.present())
-        for set_name in series.present():
-            series.load(set_name)
-
-    @unittest.skipUnless("v6.13" in series.present(), "there is no set for v6.13 yet")
-    def test_in_step(self):
-        series.in_step(series.load("v6.12"), series.load("v6.13"))
-
-
 class Port(standin.Bench):
     def setUp(self):
         super().setUp()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """scripts/apply, tree and refresh, and the sets they work on, with stand-in trees."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ import unittest
 
 import standin
 
-APPLY, USAGE = 5, 2
+APPLY, BUSY, USAGE = 5, 8, 2
 BRANCH = "rust-dma"
 
 
@@ -223,14 +224,6 @@ class Lists(standin.Bench):
         self.series.write_text("".join(lines[:2] + [lines[3], lines[2]]))
         self.assertIn("0003-", self.bad(APPLY, "apply", self.tree))
 
-    @unittest.skipUnless(shutil.which("quilt"), "quilt is not installed")
-    def test_quilt(self):
-        subprocess.run(
-            ["quilt", "--quiltrc", "-", "push", "-aq", "--fuzz=0"], cwd=self.tree, check=True, stdout=subprocess.DEVNULL,
-            env={**self.env, "QUILT_PATCHES": self.project / "patches/v6.12", "QUILT_SERIES": self.series},
-        )  # fmt: skip
-        self.assertEqual((self.source / "rust/kernel/dma.rs").read_text(), (self.tree / "rust/kernel/dma.rs").read_text())
-
 
 class Tree(standin.Bench):
     """tree → patches → tree is the identity."""
@@ -409,6 +402,13 @@ class Tree(standin.Bench):
         self.bad(APPLY, "tree", "--base", self.linux, self.tree)
         self.assertEqual(before, sorted(self.dir.iterdir()))
 
+    def test_two_at_once(self):
+        above = os.open(self.dir, os.O_RDONLY)
+        fcntl.flock(above, fcntl.LOCK_EX)
+        self.assertIn("another run", self.bad(BUSY, "tree", "--base", self.linux, self.tree))
+        os.close(above)
+        self.make()
+
     def test_shallow_source(self):
         shallow = self.dir / "shallow"
         self.commit(self.linux, "Linux", "x", "--allow-empty")
@@ -424,7 +424,7 @@ class Tree(standin.Bench):
         text = letter.read_text()
         for part in (
             "Subject: [PATCH 0/2] rust: dma\n\nText.\n---\nMore text.\n\n---\nAn Author (2):\n",
-            " samples/rust/rust_dma.rs        | 1 +\n", " 7 files changed, 9 insertions(+)\n",
+            " samples/rust/rust_dma.rs        | 3 +++\n", " 8 files changed, 21 insertions(+)\n",
             "\n---\nbase-commit: ffd294d346d185b70e28b1a28abe367bbfe53c04\nchange-id: 2",
         ):  # fmt: skip
             self.assertIn(part, text)

@@ -8,6 +8,7 @@ rust-dma.base); the ref SAVED, the last commit that patches/ has.
 
 import contextlib
 import fcntl
+import os
 import pathlib
 import shutil
 
@@ -48,14 +49,16 @@ def source(base):
 
 @contextlib.contextmanager
 def alone(directory):
-    """One run at a time in a directory that is made anew."""
+    """One run at a time where a directory is made anew. The lock is on the one above it, and leaves no file."""
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with (directory.parent / f".{directory.name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Fail(Outcome.BUSY, f"another run is using {directory}", advice="wait for it") from None
+    above = os.open(directory.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(above, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
+    except BlockingIOError:
+        raise Fail(Outcome.BUSY, f"another run is at work in {directory.parent}", advice="wait for it") from None
+    finally:
+        os.close(above)
 
 
 def borrow(directory, source):
