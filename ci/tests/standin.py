@@ -138,7 +138,7 @@ class Bench(unittest.TestCase):
         self.env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
         self.env.update(
             HOME=str(self.dir), XDG_CONFIG_HOME=str(self.dir), GIT_CONFIG_NOSYSTEM="1",
-            RUST_DMA_ROOT=str(self.project), PYTHONDONTWRITEBYTECODE="1", TMPDIR=str(self.dir),
+            RUST_DMA_ROOT=str(self.project), RUST_DMA_BUILD=str(self.dir / "build"), PYTHONDONTWRITEBYTECODE="1", TMPDIR=str(self.dir),
         )  # fmt: skip
         (self.dir / ".gitconfig").write_text("[user]\n\tname = An Author\n\temail = author@example.org\n[init]\n\tdefaultBranch = main\n")
 

@@ -80,7 +80,6 @@ class Send(standin.Bench):
         build = self.dir / "build"
         build.mkdir()
         (build / "root").symlink_to(self.root)
-        self.env["RUST_DMA_BUILD"] = str(build)
         self.out = self.dir / "out"
 
     def send(self, *args, **env):
