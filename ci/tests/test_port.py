@@ -123,6 +123,22 @@ class Port(standin.Bench):
         self.assertIn("out of step", self.bad(APPLY, "port", "--directory", self.work, "--continue"))
         self.assertEqual(3, len(list(self.project.glob("patches/v6.13/*"))))
 
+    def test_what_was_finished_by_hand_is_kept(self):
+        """Where only context differs, one has to do it once."""
+        self.edit(self.source, "rust/kernel/lib.rs", 'PREFIX: &str = ""', 'PREFIX: &str = "dma"')
+        self.commit(self.source, "rust: give the prefix a value")
+        self.ok("refresh", self.source, "--set", "v6.12", "--base", "v6.12.38")
+        self.edit(self.linux, "rust/kernel/lib.rs", "/// Prefix.", "/// The prefix.")
+        self.commit(self.linux, "prefix")
+        self.bad(APPLY, "port", "--directory", self.work, self.linux)
+        self.edit(self.work, "rust/kernel/lib.rs", 'PREFIX: &str = ""', 'PREFIX: &str = "dma"')
+        self.git(self.work, "add", "rust/kernel/lib.rs")
+        self.git(self.work, "am", "--continue")
+        self.port("--continue")
+        self.assertIsNone(self.in_step())
+        self.assertIn("as the last time: rust/kernel/lib.rs", self.port())
+        self.assertIsNone(self.in_step())
+
     def test_work_is_not_lost(self):
         self.port(self.linux)
         self.write(self.work, "rust/kernel/dma.rs", "// mine\n")
@@ -159,6 +175,12 @@ class Port(standin.Bench):
         # Two blocks in one hunk.
         twice = self.sort(have, [" pub mod a;", "+mod b;", " mod e;", "+mod f;", " pub mod z;"])
         self.assertEqual(["a", "pub mod a;", "mod b;", "#[cfg(X)]", "pub mod c;", "mod e;", "mod f;", "pub mod z;", "b"], twice)
+        # What is under an #ifdef.
+        have = ['#include "a.c"', "#ifdef X", '#include "c.c"', "#endif", '#include "e.c"', '#include "z.c"']
+        more = ["#ifdef Y", '#include "d.c"', "#endif"]
+        hunk = [' #include "a.c"', *(f"+{line}" for line in more), ' #include "z.c"']
+        self.assertEqual([*have[:4], *more, *have[4:]], self.sort(have, hunk))
+        have = ["a", "pub mod a;", "#[cfg(X)]", "pub mod c;", "mod e;", "pub mod z;", "b"]
         # Anything but an addition, something that is no item, neighbours that are not there, or not once.
         self.assertIsNone(self.sort(have, [" pub mod a;", "-mod e;", "+mod f;", " pub mod z;"]))
         self.assertIsNone(self.sort(have, [" pub mod a;", "+const X: u8 = 1;", " pub mod z;"]))
