@@ -155,16 +155,14 @@ def prepare(options):
     tools = root.Tools(place, found.path, found.home / name, kernel.BUILD / "ccache")
     built = kernel.Kernel(found, options.arch, arch.ARCHES[options.arch], tools, options.jobs)
     versions = hosttools.check(built) if options.host_tools else hosttools.versions(built)
-    state = found.state()
     fragments = built.fragments(options.config)
-    key = state and hashlib.sha256(json.dumps([state, fragments, versions, root.stamp()]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([found.commit, fragments, versions, root.stamp()]).encode()).hexdigest()
     done = tools.real[root.OBJ] / "built"
-    if not (key and done.exists() and done.read_text() == key):
+    if not (done.exists() and done.read_text() == key):
         done.unlink(missing_ok=True)
         built.configure(fragments)
         built.build()
-        if key:
-            done.write_text(key)
+        done.write_text(key)
     programs = guest.initramfs(built, options.run, options.shell)
     return built, versions, programs
 
@@ -173,7 +171,7 @@ def summary(options, built, versions, accelerator, said, found, began):
     doctests, selftests = found
     print()
     print(f"base      {built.tree.base}")
-    print(f"series    {built.tree.what}")
+    print(f"series    {built.tree.series}")
     print(f"compiler  gcc {versions['gcc']}, rustc {versions['rustc']}, bindgen {versions['bindgen']}")
     print(f"emulator  {built.arch.emulator} {versions[built.arch.emulator]}, {accelerator.upper()}")
     for line in said:

@@ -6,7 +6,7 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
+import typing
 
 import root
 import series
@@ -24,7 +24,7 @@ BUILD = pathlib.Path(os.environ.get("RUST_DMA_BUILD") or root.TOP / "build")
 def repository(tag):
     """A git repository that has a pinned base, and the commit of it; fetched when it is not there."""
     tree = BUILD / tag / "linux"
-    if not tree.exists():
+    if not (tree / ".git").exists() or not git(tree, "tag", "-l", tag):
         fetch(tag)
     return tree, git(tree, "rev-parse", f"refs/tags/{tag}^{{commit}}")
 
@@ -44,7 +44,8 @@ def fetch(tag):
         # Objects are written once, and none goes away: nothing for gc to win.
         git(part, "config", "gc.auto", "0")
         if tarball:
-            here.run(["tar", "-xJf", tarball, "-C", part, "--strip-components=1"], f"cannot unpack {tarball}", Outcome.FETCH)
+            # -m: files are as new as they are here. What was built from others before is older, then.
+            here.run(["tar", "-xmJf", tarball, "-C", part, "--strip-components=1"], f"cannot unpack {tarball}", Outcome.FETCH)
             # The kernel's .gitignore hides some of its own files; a file at a time into
             # one pack, uncompressed, takes half the time of one loose object a file.
             here.run([*setup, "-c", "core.bigFileThreshold=1", "add", "-A", "-f", "."], "git add failed", Outcome.FETCH)
@@ -63,15 +64,19 @@ def fetch(tag):
             raise wrong(part, f"the tree of {tag} is {written}, not {pin.tree}")
         if not pin.commit:
             # The same for everybody.
-            identity = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in IMPORTER.items()}
-            commit = git(part, "commit-tree", written, "-m", f"Linux {tag[1:]}", env=identity)
+            commit = git(part, "commit-tree", written, "-m", f"Linux {tag[1:]}", env=IDENTITY)
             git(part, "update-ref", f"refs/tags/{tag}", commit)
         git(part, "update-ref", "--no-deref", "HEAD", f"refs/tags/{tag}^{{commit}}")
         shutil.rmtree(tree, ignore_errors=True)
         part.rename(tree)
 
 
-IMPORTER = {"NAME": "import", "EMAIL": "import@localhost", "DATE": "2025-07-10T14:05:00Z"}
+# Who makes our commits, and when: the same for everybody, so that the commits are too.
+IDENTITY = {
+    f"GIT_{role}_{what}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for what, value in {"NAME": "boot-test", "EMAIL": "boot-test@localhost", "DATE": "2025-01-01T00:00:00Z"}.items()
+}
 
 
 def wrong(part, cause):
@@ -121,25 +126,23 @@ def sha256(path):
 
 
 # The tree to build ------------------------------------------------------------
+#
+# There is one for each version of the kernel, BUILD/VERSION/linux, and it is ours.
+# Whatever is to be built, the pinned base or somebody's tree with edits in it, is
+# made a commit and checked out there. So a file gets a new time when its content
+# changes, and only then: make never builds too much, nor too little, and a
+# tree that is almost the one built before is built in seconds. And the user's own
+# tree is read only.
 
 
-class Tree:
-    """What is built: where it is, and what it is."""
+class Tree(typing.NamedTuple):
+    """What is built."""
 
-    def __init__(self, path, home, base, what):
-        self.path = path
-        self.home = home  # the directory in build/ for what is made from it
-        self.base = base
-        self.what = what  # of the series, in words
-
-    def state(self):
-        """What identifies the files: the commit when there is no edit; else None."""
-        try:
-            if git(self.path, "status", "--porcelain=v1", "--untracked-files=normal"):
-                return None
-            return git(self.path, "rev-parse", "HEAD")
-        except Fail:
-            return None
+    path: pathlib.Path
+    home: pathlib.Path  # the directory in build/ for what is made from it
+    commit: str  # what is checked out; the same files give the same commit
+    base: str  # in words
+    series: str  # in words
 
 
 def patched(tag):
@@ -147,60 +150,73 @@ def patched(tag):
     tree, base = repository(tag)
     with stage.Stage("series", BUILD / "log/series") as here:
         found = series.load(PINS[tag].set)
-        head = put(here, tree, base, found)
-        return Tree(tree, tree.parent, tag, f"{len(found.patches)} patches of {found.name}, as {head[:12]}")
-
-
-def put(here, tree, base, found):
-    """Have `tree`, which is ours, hold a commit and a series on top; touches only files that differ."""
-    key = hashlib.sha256("".join(base + str(patch.path.name) + sha256(patch.path) for patch in found.patches).encode()).hexdigest()
-    done = tree.parent / "series.done"
-    before, _, head = done.read_text().partition(" ") if done.exists() else ("", "", "")
-    if before == key and git(tree, "rev-parse", "HEAD") == head and not git(tree, "status", "--porcelain=v1", "--untracked-files=no"):
-        here.note = "applied already"
-        return head
-    if before != key:
-        head = series.commits(tree, found, base, canonical=True)[-1]
-    edits = git(tree, "diff", "HEAD") if (tree / ".git/index").exists() and before else ""
-    if edits:
-        saved = tree.parent / "edits.patch"
-        saved.write_text(edits + "\n")
-        here.say(f"{tree} had edits; it is made anew, and they are in {saved}. scripts/tree gives a tree to edit.")
-    # What a killed run leaves; we hold the lock of the whole directory.
-    (tree / ".git/index.lock").unlink(missing_ok=True)
-    done.unlink(missing_ok=True)
-    here.run(["git", "-C", tree, "checkout", "-q", "-f", "--detach", head], "git checkout failed", Outcome.APPLY)
-    done.write_text(f"{key} {head}")
-    return head
+        commit = put(here, tree, base, found)
+        (tree / ".git/objects/info/alternates").unlink(missing_ok=True)
+    return Tree(tree, tree.parent, commit, tag, f"{len(found.patches)} patches of {found.name}")
 
 
 def given(path):
-    """Any kernel tree. It stays as it is: one without the series is borrowed from, and built elsewhere."""
+    """Any kernel tree, as it is now, edits and new files included; and the series, if it is not in there."""
     path = path.resolve()
-    version = series.version(path)
-    for name in ".config", "include/config", "arch/x86/include/generated":
-        if (path / name).exists():
-            raise Fail(Outcome.USAGE, f"{path} was configured or built in place ({name}); it cannot be built elsewhere", advice=f"make -C {path} mrproper")
-    home = BUILD / f"{path.name}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    version = series.repository(path)
+    home = BUILD / f"v{version}"
+    tree = home / "linux"
     with stage.Stage("series", BUILD / "log/series") as here:
         try:
             found = series.fit(path)
-        except series.Already as already:
-            here.note = "the tree has it already"
-            return Tree(path, home, f"{path} ({version})", f"as the tree has it: {already.cause}")
-        tree = home / "linux"
-        common = pathlib.Path(git(path, "rev-parse", "--path-format=absolute", "--git-common-dir"))
-        base = git(path, "rev-parse", "HEAD")
-        if git(path, "status", "--porcelain=v1", "--untracked-files=no"):
-            here.say(f"{path} has edits that are not committed; they are left out")
-        if not (tree / ".git/objects/info/alternates").exists():
+            what = f"{len(found.patches)} patches of {found.name}"
+        except series.Already:
+            found = None
+            what = "as the tree has it"
+        if not (tree / ".git").exists():
             shutil.rmtree(tree, ignore_errors=True)
             here.run(["git", "init", "-q", "-b", "pristine", tree], "git init failed", Outcome.APPLY)
-            (tree / ".git/objects/info/alternates").write_text(f"{common / 'objects'}\n")
-        if (common / "shallow").exists():
-            shutil.copy(common / "shallow", tree / ".git/shallow")
-        head = put(here, tree, base, found)
-        return Tree(tree, home, f"{path} ({version})", f"{len(found.patches)} patches of {found.name}, as {head[:12]}")
+            git(tree, "config", "gc.auto", "0")
+        commit = put(here, tree, snapshot(path, tree), found)
+        here.note = here.note or what
+    return Tree(tree, home, commit, f"{path} ({version})", what)
+
+
+def snapshot(path, tree):
+    """Make the files of a git tree, as they are now, a commit in `tree`; nothing is written to `path`."""
+    common = pathlib.Path(git(path, "rev-parse", "--path-format=absolute", "--git-common-dir"))
+    objects = tree / ".git/objects"
+    (objects / "info/alternates").write_text(f"{common / 'objects'}\n")
+    index = tree / ".git/snapshot"
+    # With its time, by which git knows the files that it must look into.
+    shutil.copy2(git(path, "rev-parse", "--path-format=absolute", "--git-path", "index"), index)
+    place = {"GIT_INDEX_FILE": str(index), "GIT_OBJECT_DIRECTORY": str(objects), **IDENTITY}
+    try:
+        git(path, "-c", "core.splitIndex=false", "add", "-A", env=place)
+        return git(path, "commit-tree", git(path, "write-tree", env=place), "-m", "snapshot", env=place)
+    finally:
+        index.unlink()
+
+
+def put(here, tree, base, found):
+    """Check out, in our own tree, a commit and a series on top; the commit that results."""
+    paths = [patch.path for patch in found.patches] if found else []
+    key = hashlib.sha256("".join([base, *(path.name + sha256(path) for path in paths)]).encode()).hexdigest()
+    done = tree.parent / "checked-out"
+    before, _, head = done.read_text().partition(" ") if done.exists() else ("", "", "")
+    edits = before and git(tree, "status", "--porcelain=v1", "--untracked-files=no")
+    if before == key and not edits:
+        here.note = "unchanged"
+        return head
+    if edits:
+        saved = tree.parent / "edits.patch"
+        saved.write_text(git(tree, "diff", "--binary", "HEAD") + "\n")
+        here.say(f"{tree} had edits; they are in {saved} now. Edit the tree that scripts/tree gives.")
+    if before != key:
+        head = series.commits(tree, found, base, canonical=True)[-1] if found else base
+    # Until the end of this, the files are neither the old ones nor the new ones.
+    done.unlink(missing_ok=True)
+    # What a killed run leaves; the whole directory is locked for us.
+    (tree / ".git/index.lock").unlink(missing_ok=True)
+    git(tree, "read-tree", "--reset", "-u", head)
+    git(tree, "update-ref", "--no-deref", "HEAD", head)
+    done.write_text(f"{key} {head}")
+    return head
 
 
 # Configuration and build ------------------------------------------------------

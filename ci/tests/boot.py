@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the tests of boot-test share: running it, and the kernel that it built."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import kernel
+import root
+
+SCRIPT = root.TOP / "scripts/boot-test"
+LINUX = kernel.BUILD / "v6.12.38/linux"
+
+
+def boot_test(*arguments, **environment):
+    """Run boot-test without a terminal; its exit status, and all it printed."""
+    ran = subprocess.run(
+        [SCRIPT, *map(str, arguments)], env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace", timeout=1500,
+    )  # fmt: skip
+    return ran.returncode, ran.stdout
+
+
+class Case(unittest.TestCase):
+    def ends(self, outcome, *arguments, says=(), **environment):
+        """boot-test ends with an outcome, in these words, and never with a traceback; its output."""
+        status, output = boot_test(*arguments, **environment)
+        self.assertEqual(status, outcome, output)
+        self.assertNotIn("Traceback", output)
+        self.assertNotIn("\033", output, "control characters, without a terminal")
+        for words in says:
+            self.assertIn(words, output)
+        return output
+
+
+class Elsewhere(Case):
+    """Tests with a build directory of their own; it borrows the build root."""
+
+    def setUp(self):
+        self.build = pathlib.Path(tempfile.mkdtemp(prefix="boot-test-"))
+        self.addCleanup(shutil.rmtree, self.build)
+        (self.build / "root").symlink_to(kernel.BUILD / "root")
+
+    def ends(self, outcome, *arguments, **more):
+        return super().ends(outcome, *arguments, RUST_DMA_BUILD=str(self.build), **more)
