@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The kernel: fetched, the series applied, configured, built."""
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -150,8 +151,9 @@ def patched(tag):
     tree, base = repository(tag)
     with stage.Stage("series", BUILD / "log/series") as here:
         found = series.load(PINS[tag].set)
-        commit = put(here, tree, base, found)
+        # Before, not after: what another repository has, git does not write here.
         (tree / ".git/objects/info/alternates").unlink(missing_ok=True)
+        commit = put(here, tree, base, found)
     return Tree(tree, tree.parent, commit, tag, f"{len(found.patches)} patches of {found.name}")
 
 
@@ -199,14 +201,16 @@ def put(here, tree, base, found):
     key = hashlib.sha256("".join([base, *(path.name + sha256(path) for path in paths)]).encode()).hexdigest()
     done = tree.parent / "checked-out"
     before, _, head = done.read_text().partition(" ") if done.exists() else ("", "", "")
-    edits = before and git(tree, "status", "--porcelain=v1", "--untracked-files=no")
+    # Held against the index: the commit checked out may have been borrowed, from a tree that is gone.
+    edits = before and git(tree, "diff", "--no-ext-diff", "--name-only")
     if before == key and not edits:
         here.note = "unchanged"
         return head
     if edits:
         saved = tree.parent / "edits.patch"
-        saved.write_text(git(tree, "diff", "--binary", "HEAD") + "\n")
-        here.say(f"{tree} had edits; they are in {saved} now. Edit the tree that scripts/tree gives.")
+        with contextlib.suppress(series.GitFail):
+            saved.write_text(git(tree, "diff", "--no-ext-diff", "--binary") + "\n")
+            here.say(f"{tree} had edits; they are in {saved} now. Edit the tree that scripts/tree gives.")
     if before != key:
         head = series.commits(tree, found, base, canonical=True)[-1] if found else base
     # Until the end of this, the files are neither the old ones nor the new ones.

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The tree that is built: made from any other, which is only read."""
+
+import contextlib
+import io
+import shutil
+import unittest.mock
+
+import kernel
+import series
+import standin
+from outcome import Outcome
+
+
+class Given(standin.Bench):
+    def setUp(self):
+        super().setUp()
+        self.toy()
+        for module, name, value in ((kernel, "BUILD", self.dir / "build"), (series, "ROOT", self.project)):
+            patch = unittest.mock.patch.object(module, name, value)
+            patch.start()
+            self.addCleanup(patch.stop)
+        self.tree = self.kernel()
+
+    def given(self, tree):
+        before = self.state(tree)
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            made = kernel.given(tree)
+        self.assertEqual(before, self.state(tree), "a tree that is only to be read was written to")
+        self.said = said.getvalue()
+        return made
+
+    def test_series_is_put_on_top(self):
+        made = self.given(self.tree)
+        self.assertIn("3 patches of v6.12", made.series)
+        self.assertTrue((made.path / "rust/kernel/dma.rs").exists())
+
+    def test_a_tree_that_has_it(self):
+        self.ok("apply", self.tree)
+        self.assertEqual("as the tree has it", self.given(self.tree).series)
+
+    def test_edits_and_new_files_are_built(self):
+        self.write(self.tree, "Kbuild", "# mine\n")
+        self.write(self.tree, "mine.c", "mine\n")
+        made = self.given(self.tree)
+        self.assertEqual("# mine\n", (made.path / "Kbuild").read_text())
+        self.assertEqual("mine\n", (made.path / "mine.c").read_text())
+        (self.tree / "mine.c").unlink()
+        self.assertFalse((self.given(self.tree).path / "mine.c").exists())
+
+    def test_only_what_differs_is_touched(self):
+        made = self.given(self.tree)
+        before = {name: (made.path / name).stat().st_mtime_ns for name in ("Kbuild", "Makefile", "rust/kernel/dma.rs")}
+        self.write(self.tree, "Kbuild", "# mine\n")
+        self.given(self.tree)
+        changed = [name for name, time in before.items() if (made.path / name).stat().st_mtime_ns != time]
+        self.assertEqual(["Kbuild"], changed)
+        self.given(self.tree)
+        self.assertIn("unchanged", self.said)
+
+    def test_one_tree_after_another_that_is_gone(self):
+        self.write(self.tree, "mine.c", "mine\n")
+        self.given(self.tree)
+        other = self.kernel("other", files={"Kbuild": "# another\n"})
+        shutil.rmtree(self.tree)
+        made = self.given(other)
+        self.assertEqual("# another\n", (made.path / "Kbuild").read_text())
+        self.assertFalse((made.path / "mine.c").exists())
+
+    def test_edits_in_the_wrong_place_are_kept_aside(self):
+        made = self.given(self.tree)
+        self.write(made.path, "Kbuild", "# lost?\n")
+        self.given(self.tree)
+        self.assertNotIn("lost", (made.path / "Kbuild").read_text())
+        self.assertIn("+# lost?", (made.home / "edits.patch").read_text())
+        self.assertIn("had edits", self.said)
+
+    def test_not_a_kernel(self):
+        with self.assertRaises(series.Fail) as caught:
+            kernel.given(self.dir)
+        self.assertEqual(Outcome.USAGE, caught.exception.outcome)
