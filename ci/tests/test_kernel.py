@@ -61,6 +61,8 @@ class Given(standin.Bench):
 
     def test_one_tree_after_another_that_is_gone(self):
         self.write(self.tree, "mine.c", "mine\n")
+        self.commit(self.tree, "mine")
+        self.ok("apply", self.tree)
         self.given(self.tree)
         other = self.kernel("other", files={"Kbuild": "# another\n"})
         shutil.rmtree(self.tree)
