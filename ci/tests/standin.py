@@ -8,10 +8,14 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPO / "scripts/lib"))
+
+import root as build_root
 
 FILES = {
     "Kbuild": "# Kbuild\n",
@@ -122,8 +126,8 @@ def machine(case):
     """The build root and the kernel that scripts/boot-test made; a test that needs them is skipped without."""
     build = pathlib.Path(os.environ.get("RUST_DMA_BUILD") or REPO / "build")
     root, kernel = build / "root", build / "v6.12.38/linux"
-    if not (root / "usr/bin/b4").exists() or not (kernel / "scripts/checkpatch.pl").exists():
-        case.skipTest(f"{build} has no build root and kernel yet; scripts/boot-test makes them")
+    if not build_root.ready(build) or not (kernel / "scripts/checkpatch.pl").exists():
+        case.skipTest(f"{build} has no build root and kernel, or not those of today; scripts/boot-test makes them")
     return root, kernel
 
 
