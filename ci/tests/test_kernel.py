@@ -49,6 +49,15 @@ class Given(standin.Bench):
         (self.tree / "mine.c").unlink()
         self.assertFalse((self.given(self.tree).path / "mine.c").exists())
 
+    def test_a_tree_that_was_configured_in_place(self):
+        """What its .gitignore names, as the kernel's does, is not taken along."""
+        self.write(self.tree, ".gitignore", ".config\n*.o\n")
+        self.commit(self.tree, "ignore")
+        self.write(self.tree, ".config", "CONFIG_MINE=y\n")
+        self.write(self.tree, "rust/mine.o", "\n")
+        made = self.given(self.tree)
+        self.assertFalse((made.path / ".config").exists() or (made.path / "rust/mine.o").exists())
+
     def test_only_what_differs_is_touched(self):
         made = self.given(self.tree)
         before = {name: (made.path / name).stat().st_mtime_ns for name in ("Kbuild", "Makefile", "rust/kernel/dma.rs")}
