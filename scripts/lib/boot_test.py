@@ -71,6 +71,7 @@ def arguments():
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--shell", action="store_true", help="an interactive shell in the guest, and no test")
     what.add_argument("--run", metavar="COMMAND", help="run a command in the guest; its exit status is the result")
+    add("--add", metavar="FILE", action="append", default=[], type=pathlib.Path, help="put a file into the guest, at its top; may be given again")
     add("--silence", type=seconds, default=60, metavar="SECONDS", help="a guest that prints nothing for so long hangs (default: 60)")
     add("--timeout", type=seconds, default=300, metavar="SECONDS", help="longest time for a boot with all tests (default: 300)")
     add("--discard-log", action="store_true", help="do not keep the console's log of a run that passed")
@@ -80,9 +81,10 @@ def arguments():
         options.qemu = [word for words in options.qemu for word in shlex.split(words)]
     except ValueError as error:
         parser.error(f"--qemu: {error}")
-    for path in options.config:
-        if not path.is_file():
-            parser.error(f"--config: {path} is not a file")
+    for name in "config", "add":
+        for path in getattr(options, name):
+            if not path.is_file():
+                parser.error(f"--{name}: {path} is not a file")
     if options.base not in base.PINS and not pathlib.Path(options.base).is_dir():
         parser.error(f"--base: {options.base} is neither {' nor '.join(base.PINS)} nor a directory")
     if options.shell and not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -163,7 +165,7 @@ def prepare(options):
         built.configure(fragments)
         built.build()
         done.write_text(key)
-    programs = guest.initramfs(built, options.run, options.shell)
+    programs = guest.initramfs(built, options)
     return built, versions, programs
 
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import queue
 import shlex
+import shutil
 import subprocess
 import threading
 import time
@@ -24,7 +25,7 @@ KVM_SILENCE = 10
 # Initramfs --------------------------------------------------------------------
 
 
-def initramfs(built, command=None, shell=False):
+def initramfs(built, options):
     """Make the guest's files: busybox, bash, the selftests, the modules; and ci/guest/init."""
     tools, obj, source = built.tools, built.obj, built.tree.path
     with stage.Stage("initramfs", obj / "log/initramfs") as here:
@@ -47,15 +48,19 @@ def initramfs(built, command=None, shell=False):
         for path in (obj / "modules").rglob("*"):
             if path.is_file() and not path.is_symlink():
                 files[f"/{path.relative_to(obj / 'modules')}"] = f"{tools.obj}/{path.relative_to(obj)}", 0o644
-        small = {"programs": "".join(f"{name}\n" for name in programs)}
-        if command is not None:
-            small["command"] = command + "\n"
-        if shell:
-            small["shell"] = ""
-        (obj / "guest").mkdir(exist_ok=True)
-        for name, content in small.items():
-            (obj / "guest" / name).write_text(content)
-            files[f"/boot-test/{name}"] = f"{tools.obj}/guest/{name}", 0o644
+        small = {"programs": "".join(f"{name}\n" for name in programs).encode()}
+        if options.run is not None:
+            small["command"] = options.run.encode() + b"\n"
+        if options.shell:
+            small["shell"] = b""
+        contents = {f"/boot-test/{name}": content for name, content in small.items()}
+        contents.update((f"/{path.name}", path.read_bytes()) for path in options.add)
+        shutil.rmtree(obj / "guest", ignore_errors=True)
+        for name, content in contents.items():
+            place = obj / "guest" / name[1:]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+            files[name] = f"{tools.obj}/guest{name}", 0o755 if content[:2] == b"#!" else 0o644
 
         parents = {str(parent) for name in files for parent in pathlib.PurePosixPath(name).parents}
         directories = sorted(parents.union(["/dev", "/proc", "/sys", "/tmp"]) - {"/"})
@@ -184,8 +189,10 @@ def judge(built, watcher, status, programs, again, options):
     none = [result for result in bad if result.status == "no tests"]
     if bad:
         outcome = Outcome.NO_TEST if none == bad else Outcome.TEST_FAILED
-        detail = "\n".join(f"{result.status}: {result.name}" + "".join(f"\n    {line}" for line in result.log[-20:]) for result in bad)
-        raise Fail(outcome, f"{len(bad)} of {sum(map(len, found))} tests did not pass: {', '.join(result.name for result in bad)[:300]}", detail, again)
+        first = next((at for at, line in enumerate(watcher.lines) if "not ok " in line), len(watcher.lines) - 1)
+        detail = "\n".join([*watcher.lines[max(0, first - 20) : first + 1], "", *(f"{result.status}: {result.name}" for result in bad)])
+        names = ", ".join(result.name for result in bad[:3]) + (", ..." if bad[3:] else "")
+        raise Fail(outcome, f"{len(bad)} of {sum(map(len, found))} tests did not pass: {names}", detail, again)
     if errors + more:
         raise fail(Outcome.TEST_FAILED, f"the tests' output has {errors + more} errors of form (KTAP)")
     # A test program that skips itself as a whole has not been run.

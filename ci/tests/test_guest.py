@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Guests that go wrong, for real: each is told apart, in words and by exit status, and at once."""
+
+import shutil
+import subprocess
+
+import arch
+import boot
+import kernel
+import root
+from outcome import Outcome
+
+# No limit of time ends these guests; what the console says must.
+PATIENT = ("--silence", "3600", "--timeout", "3600")
+
+
+class Trouble(boot.Case):
+    def guest(self, outcome, command, *says, arguments=PATIENT):
+        output = self.ends(outcome, "--run", command, *arguments)
+        for words in (*says, "run the guest again: bwrap", "qemu-system-x86_64 -M", "console.log"):
+            self.assertIn(words, output)
+        return output
+
+    def provoke(self, outcome, what, *says):
+        """Trouble of the kind that the kernel makes on demand (drivers/misc/lkdtm)."""
+        return self.guest(outcome, f"modprobe lkdtm; echo {what} >/sys/kernel/debug/provoke-crash/DIRECT", *says)
+
+    def test_panic(self):
+        self.guest(Outcome.PANIC, "echo c >/proc/sysrq-trigger", "Kernel panic - not syncing: sysrq triggered crash")
+
+    def test_oops(self):
+        self.provoke(Outcome.OOPS, "EXCEPTION", "NULL pointer dereference", "Call Trace", "end trace")
+
+    def test_bug(self):
+        self.provoke(Outcome.OOPS, "BUG", "kernel BUG at drivers/misc/lkdtm/bugs.c")
+
+    def test_warning(self):
+        self.provoke(Outcome.WARNING, "WARNING_MESSAGE", "Warning message trigger count", "error: the guest's kernel printed a warning")
+
+    def test_hang(self):
+        self.guest(Outcome.HANG, "sleep 1000", "printed nothing for 4 s", arguments=("--silence", "4"))
+
+    def test_never_done(self):
+        self.guest(Outcome.HANG, "while sleep 1; do echo again; done", "not done after 9 s", arguments=("--timeout", "9"))
+
+    def test_stops_half_way(self):
+        self.guest(Outcome.NO_TEST, "reboot -f; sleep 1000", "stopped before its last test")
+
+    def test_command_fails(self):
+        self.guest(Outcome.TEST_FAILED, "echo so it is; false", "so it is", "failed: command: exit status")
+
+    def test_command_passes(self):
+        output = self.ends(Outcome.PASS, "--run", "lsmod; test -e /sys/bus/pci/devices/0000:00:01.0")
+        self.assertIn("passed    command: exit status", output)
+
+    def test_no_doctest(self):
+        output = self.ends(Outcome.NO_TEST, "--append", "kunit.enable=0")
+        self.assertIn("ran no KUnit test", output)
+
+    def test_no_device(self):
+        """The selftest of the sample skips itself where there is no device: not a pass."""
+        output = self.ends(Outcome.NO_TEST, "--append", "pci=off")
+        self.assertIn("test_rust_dma.sh", output)
+
+    def test_emulator_does_not_start(self):
+        output = self.ends(Outcome.EMULATOR, "--accel", "tcg", "--qemu", "-device nonsense")
+        self.assertIn("'nonsense' is not a valid device model name", output)
+
+    def test_kernel_does_not_start(self):
+        output = self.ends(Outcome.HANG, "--accel", "tcg", "--silence", "3", "--qemu=-S")
+        self.assertIn("printed nothing for 3 s, from its start", output)
+
+
+class Planted(boot.Case):
+    """Trouble that only a module can make: planted.c, built against the kernel under test."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.obj = kernel.BUILD / "v6.12.38/x86_64"
+        cls.dir = cls.obj / "planted"
+        shutil.rmtree(cls.dir, ignore_errors=True)
+        shutil.copytree(root.TOP / "ci/tests/planted", cls.dir)
+        tools = root.Tools(kernel.BUILD / "root", boot.LINUX, cls.obj, kernel.BUILD / "ccache")
+        tree = kernel.Tree(boot.LINUX, boot.LINUX.parent, "", "", "")
+        built = kernel.Kernel(tree, "x86_64", arch.ARCHES["x86_64"], tools, 2)
+        made = subprocess.run(built.make(f"M={tools.obj}/planted", "modules"), capture_output=True, text=True)
+        if made.returncode:
+            raise AssertionError(made.stdout + made.stderr)
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.dir)
+
+    def planted(self, outcome, fault, *says):
+        output = self.ends(outcome, *PATIENT, "--add", self.dir / "planted.ko", "--run", f"insmod /planted.ko fault={fault}")
+        for words in says:
+            self.assertIn(words, output)
+
+    def test_no_fault(self):
+        """The module itself does no harm; so it is the fault that is seen."""
+        self.planted(Outcome.PASS, "none")
+        self.assertIn("planted: bound", (self.obj / "console.log").read_text())
+
+    def test_dma_api(self):
+        self.planted(Outcome.DMA_API, "size", "DMA-API: ", "frees DMA memory with different size")
+
+    def test_dma_leak(self):
+        self.planted(Outcome.DMA_API, "leak", "DMA-API: ", "pending DMA allocations")
+
+    def test_lockdep(self):
+        self.planted(Outcome.LOCKDEP, "order", "possible circular locking dependency detected")
+
+    def test_sleep_in_atomic_context(self):
+        self.planted(Outcome.LOCKDEP, "sleep", "sleeping function called from invalid context")
