@@ -24,11 +24,9 @@ class Given(standin.Bench):
 
     def given(self, tree):
         before = self.state(tree)
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said):
+        with contextlib.redirect_stdout(io.StringIO()):
             made = kernel.given(tree)
         self.assertEqual(before, self.state(tree), "a tree that is only to be read was written to")
-        self.said = said.getvalue()
         return made
 
     def test_series_is_put_on_top(self):
@@ -40,15 +38,6 @@ class Given(standin.Bench):
         self.ok("apply", self.tree)
         self.assertEqual("as the tree has it", self.given(self.tree).series)
 
-    def test_edits_and_new_files_are_built(self):
-        self.write(self.tree, "Kbuild", "# mine\n")
-        self.write(self.tree, "mine.c", "mine\n")
-        made = self.given(self.tree)
-        self.assertEqual("# mine\n", (made.path / "Kbuild").read_text())
-        self.assertEqual("mine\n", (made.path / "mine.c").read_text())
-        (self.tree / "mine.c").unlink()
-        self.assertFalse((self.given(self.tree).path / "mine.c").exists())
-
     def test_a_tree_that_was_configured_in_place(self):
         """What its .gitignore names, as the kernel's does, is not taken along."""
         self.write(self.tree, ".gitignore", ".config\n*.o\n")
@@ -57,16 +46,6 @@ class Given(standin.Bench):
         self.write(self.tree, "rust/mine.o", "\n")
         made = self.given(self.tree)
         self.assertFalse((made.path / ".config").exists() or (made.path / "rust/mine.o").exists())
-
-    def test_only_what_differs_is_touched(self):
-        made = self.given(self.tree)
-        before = {name: (made.path / name).stat().st_mtime_ns for name in ("Kbuild", "Makefile", "rust/kernel/dma.rs")}
-        self.write(self.tree, "Kbuild", "# mine\n")
-        self.given(self.tree)
-        changed = [name for name, time in before.items() if (made.path / name).stat().st_mtime_ns != time]
-        self.assertEqual(["Kbuild"], changed)
-        self.given(self.tree)
-        self.assertIn("unchanged", self.said)
 
     def test_one_tree_after_another_that_is_gone(self):
         self.write(self.tree, "mine.c", "mine\n")
@@ -78,14 +57,6 @@ class Given(standin.Bench):
         made = self.given(other)
         self.assertEqual("# another\n", (made.path / "Kbuild").read_text())
         self.assertFalse((made.path / "mine.c").exists())
-
-    def test_edits_in_the_wrong_place_are_kept_aside(self):
-        made = self.given(self.tree)
-        self.write(made.path, "Kbuild", "# lost?\n")
-        self.given(self.tree)
-        self.assertNotIn("lost", (made.path / "Kbuild").read_text())
-        self.assertIn("+# lost?", (made.home / "edits.patch").read_text())
-        self.assertIn("had edits", self.said)
 
     def test_not_a_kernel(self):
         with self.assertRaises(series.Fail) as caught:
