@@ -1,0 +1,24 @@
+//# the attribute by name | error[E0425]: cannot find value `NO_KERNEL_MAPPING` in module `attrs`
+pub fn smuggle() -> Attrs {
+    attrs::NO_WARN //~ attrs::NO_KERNEL_MAPPING
+}
+
+//# the attribute by complement | error[E0600]: cannot apply unary operator `!` to type `kernel::dma::Attrs`
+pub fn smuggle() -> Attrs {
+    attrs::NO_WARN //~ !attrs::NO_WARN
+}
+
+//# the attribute by number | error[E0423]: cannot initialize a tuple struct which contains private fields
+pub fn smuggle() -> Attrs {
+    Attrs::default() //~ Attrs(1 << 4)
+}
+
+//# a read of memory without a mapping | error[E0599]: no method named `read` found for struct `kernel::dma::CoherentHandle`
+pub fn look(memory: CoherentHandle<'_>) -> usize {
+    memory.size() //~ memory.read()
+}
+
+//# a field of memory without a mapping | error[E0308]: mismatched types
+pub fn look(memory: &Coherent<'_, [u32; 1]>) -> u32 { //~ pub fn look(memory: &CoherentHandle<'_>) -> u32 {
+    dma_read!(memory, [0])
+}

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the types forbid does not compile, for the reason that it should; see ci/compile."""
+
+import concurrent.futures
+import os
+import re
+import shutil
+import subprocess
+import unittest
+
+import arch
+import boot
+import kernel
+import root
+
+HEADER = """#![allow(dead_code, missing_docs, unreachable_pub, unused_imports, unused_must_use, unused_mut, unused_variables, private_interfaces)]
+use kernel::{
+    c_str, device::*, dma::{self, *}, dma_read, dma_struct, dma_write, driver, io::Mmio, pci,
+    prelude::*, types::ARef,
+};
+"""
+
+
+class Program:
+    """A program that is right, the one that is wrong, and the error that it must give."""
+
+    def __init__(self, file, text):
+        self.title, _, self.error = (part.strip() for part in text.split("\n", 1)[0].partition("|"))
+        self.rule = int(file.stem.partition("-")[0])
+        lines = text.split("\n")[1:]
+        self.right = HEADER + "\n".join(line.partition("//~")[0].rstrip() for line in lines)
+        self.wrong = HEADER + "\n".join((line.partition("//~")[2] if "//~" in line else line) for line in lines)
+
+    def __str__(self):
+        return f"rule {self.rule}: {self.title}"
+
+
+def programs():
+    for file in sorted((root.TOP / "ci/compile").glob("*.rs")):
+        for text in re.split(r"^//# ", file.read_text(), flags=re.M)[1:]:
+            yield Program(file, text)
+
+
+class Compile(boot.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.obj = kernel.BUILD / "v6.12.38/x86_64"
+        cls.directory = cls.obj / "compile"
+        shutil.rmtree(cls.directory, ignore_errors=True)
+        cls.addClassCleanup(shutil.rmtree, cls.directory)
+        cls.tools = root.Tools(kernel.BUILD / "root", boot.LINUX, cls.obj, kernel.BUILD / "ccache")
+        cls.kernel = kernel.Kernel(None, "x86_64", arch.ARCHES["x86_64"], cls.tools, 1)
+
+    def compile(self, name, text):
+        """Whether a program compiles, and what the compiler said."""
+        directory = self.directory / name
+        directory.mkdir(parents=True)
+        (directory / "program.rs").write_text(text)
+        (directory / "Makefile").write_text("obj-m := program.o\n")
+        made = subprocess.run(
+            self.kernel.make(f"M={self.tools.obj}/compile/{name}", "program.o"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        return made.returncode == 0, made.stdout
+
+    def test_programs(self):
+        """Every program compiles as it stands, and with its fault gives its error."""
+        todo = list(programs())
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            right = pool.map(lambda each: self.compile(f"right-{each[0]}", each[1].right), enumerate(todo))
+            wrong = pool.map(lambda each: self.compile(f"wrong-{each[0]}", each[1].wrong), enumerate(todo))
+            for program, (compiles, said), (compiles_wrong, said_wrong) in zip(todo, right, wrong):
+                with self.subTest(str(program)):
+                    self.assertTrue(compiles, f"the right program:\n{said}")
+                    self.assertFalse(compiles_wrong, "the wrong program compiles")
+                    self.assertIn(program.error, said_wrong)
+        counts = {rule: sum(each.rule == rule for each in todo) for rule in sorted({each.rule for each in todo})}
+        print("     programs by rule:", ", ".join(f"{rule}: {count}" for rule, count in counts.items()))
+
+    def test_that_it_can_fail(self):
+        """A program with another error than it should have, and one without any, are told."""
+        compiles, said = self.compile("other", HEADER + "pub fn f() -> u32 { true }\n")
+        self.assertFalse(compiles)
+        self.assertIn("error[E0308]: mismatched types", said)
+        self.assertNotIn("error[E0277]", said)
+        self.assertTrue(self.compile("none", HEADER)[0])
