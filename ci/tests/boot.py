@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
+import arch
 import kernel
 import root
 
@@ -34,6 +35,35 @@ class Case(unittest.TestCase):
         for words in says:
             self.assertIn(words, output)
         return output
+
+
+class Module:
+    """A module in a directory of its own, beside the kernel that the boot test built."""
+
+    OBJ = kernel.BUILD / "v6.12.38/x86_64"
+
+    def __init__(self, test, directory, name, text):
+        """Goes away with the test, or the class of tests."""
+        self.directory, self.name = self.OBJ / directory, name
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory.mkdir(parents=True)
+        (test.addClassCleanup if isinstance(test, type) else test.addCleanup)(shutil.rmtree, self.directory)
+        (self.directory / f"{name}.rs").write_text(text)
+        (self.directory / "Makefile").write_text(f"obj-m := {name}.o\n")
+        self.tools = root.Tools(kernel.BUILD / "root", LINUX, self.OBJ, kernel.BUILD / "ccache")
+        self.inside = f"{self.tools.obj}/{directory}"
+
+    def make(self, *targets):
+        """Whether it could be made, and all that was said."""
+        built = kernel.Kernel(None, "x86_64", arch.ARCHES["x86_64"], self.tools, 2)
+        return self.run(*built.make(f"M={self.inside}", *targets))
+
+    def rustfmt(self):
+        return self.run(*self.tools.command("rustfmt", "--check", "--edition", "2021", f"{self.inside}/{self.name}.rs"))
+
+    def run(self, *command):
+        ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return ran.returncode == 0, ran.stdout
 
 
 class Elsewhere(Case):

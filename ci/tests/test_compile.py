@@ -4,13 +4,8 @@
 import concurrent.futures
 import os
 import re
-import shutil
-import subprocess
-import unittest
 
-import arch
 import boot
-import kernel
 import root
 
 HEADER = """#![allow(dead_code, missing_docs, unreachable_pub, unused_imports, unused_must_use, unused_mut, unused_variables, private_interfaces)]
@@ -42,25 +37,9 @@ def programs():
 
 
 class Compile(boot.Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.obj = kernel.BUILD / "v6.12.38/x86_64"
-        cls.directory = cls.obj / "compile"
-        shutil.rmtree(cls.directory, ignore_errors=True)
-        cls.addClassCleanup(shutil.rmtree, cls.directory)
-        cls.tools = root.Tools(kernel.BUILD / "root", boot.LINUX, cls.obj, kernel.BUILD / "ccache")
-        cls.kernel = kernel.Kernel(None, "x86_64", arch.ARCHES["x86_64"], cls.tools, 1)
-
     def compile(self, name, text):
         """Whether a program compiles, and what the compiler said."""
-        directory = self.directory / name
-        directory.mkdir(parents=True)
-        (directory / "program.rs").write_text(text)
-        (directory / "Makefile").write_text("obj-m := program.o\n")
-        made = subprocess.run(
-            self.kernel.make(f"M={self.tools.obj}/compile/{name}", "program.o"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        return made.returncode == 0, made.stdout
+        return boot.Module(self, f"compile-{name}", "program", text).make("program.o")
 
     def test_programs(self):
         """Every program compiles as it stands, and with its fault gives its error."""

@@ -2,13 +2,9 @@
 """The drivers in the README and in Documentation/rust/dma.rst build, and are formatted."""
 
 import re
-import shutil
-import subprocess
 import textwrap
 
-import arch
 import boot
-import kernel
 import root
 
 
@@ -24,25 +20,10 @@ def from_rst(text):
 
 class Drivers(boot.Case):
     def builds(self, name, text):
-        obj = kernel.BUILD / "v6.12.38/x86_64"
-        directory = obj / f"document-{name}"
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir()
-        self.addCleanup(shutil.rmtree, directory)
-        (directory / f"{name}.rs").write_text(text)
-        (directory / "Makefile").write_text(f"obj-m := {name}.o\n")
-
-        tools = root.Tools(kernel.BUILD / "root", boot.LINUX, obj, kernel.BUILD / "ccache")
-        built = kernel.Kernel(None, "x86_64", arch.ARCHES["x86_64"], tools, 2)
-        inside = f"{tools.obj}/{directory.name}"
-        for command in (
-            built.make(f"M={inside}", "CLIPPY=1", "modules"),
-            tools.command("rustfmt", "--check", "--edition", "2021", f"{inside}/{name}.rs"),
-        ):
-            made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            self.assertEqual(0, made.returncode, made.stdout)
-            self.assertNotIn("warning", made.stdout)
-        self.assertTrue((directory / f"{name}.ko").exists())
+        module = boot.Module(self, f"document-{name}", name, text)
+        for good, said in module.make("CLIPPY=1", "modules"), module.rustfmt():
+            self.assertTrue(good, said)
+            self.assertNotIn("warning", said)
         self.assertNotIn("unsafe", text)
 
     def test_readme(self):

@@ -1,13 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The sample's test goes red when the device's answer, the mask, or one byte of a copy is wrong."""
 
-import shutil
-import subprocess
-
-import arch
 import boot
-import kernel
-import root
 from outcome import Outcome
 
 
@@ -28,21 +22,13 @@ class Driver(boot.Case):
     )
 
     def sample(self, outcome, old="", new=""):
-        obj = kernel.BUILD / "v6.12.38/x86_64"
-        directory = obj / "sample"
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir()
-        self.addCleanup(shutil.rmtree, directory)
         text = (boot.LINUX / "samples/rust/rust_dma.rs").read_text()
         self.assertIn(old, text)
-        (directory / "rust_dma.rs").write_text(text.replace(old, new, 1))
-        (directory / "Makefile").write_text("obj-m := rust_dma.o\n")
-        tools = root.Tools(kernel.BUILD / "root", boot.LINUX, obj, kernel.BUILD / "ccache")
-        built = kernel.Kernel(None, "x86_64", arch.ARCHES["x86_64"], tools, 2)
-        made = subprocess.run(built.make(f"M={tools.obj}/sample", "modules"), capture_output=True, text=True)
-        self.assertEqual(0, made.returncode, made.stdout + made.stderr)
-        self.ends(outcome, "--add", directory / "rust_dma.ko", "--run", self.RUN)
-        return (obj / "console.log").read_text()
+        module = boot.Module(self, "sample", "rust_dma", text.replace(old, new, 1))
+        good, said = module.make("modules")
+        self.assertTrue(good, said)
+        self.ends(outcome, "--add", module.directory / "rust_dma.ko", "--run", self.RUN)
+        return (module.OBJ / "console.log").read_text()
 
     def test_unchanged(self):
         self.sample(Outcome.PASS)
