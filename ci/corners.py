@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Kernels that others have and the test kernel is not: each must build with the series."""
+
+import typing
+
+
+class Corner(typing.NamedTuple):
+    config: str  # on top of COMMON
+    arch: str = "x86"  # make's ARCH=
+    llvm: bool = False  # for the C part
+    # (file, text, other text): for what no configuration gives on 64 bits. C code need not
+    # stand it, so only the Rust part is built, and nothing is linked.
+    edit: tuple = ()
+
+
+COMMON = """
+CONFIG_EXPERT=y
+CONFIG_PRINTK=y
+CONFIG_BUG=y
+CONFIG_WERROR=y
+CONFIG_RUST=y
+CONFIG_SAMPLES=y
+CONFIG_SAMPLES_RUST=y
+"""
+
+X86 = """
+CONFIG_64BIT=y
+CONFIG_SMP=y
+"""
+
+PCI = """
+CONFIG_PCI=y
+CONFIG_PCI_MSI=y
+"""
+
+MODULES = """
+CONFIG_MODULES=y
+CONFIG_MODULE_UNLOAD=y
+"""
+
+CORNERS = {
+    "no PCI": Corner(X86 + MODULES + "CONFIG_PCI=n\nCONFIG_SAMPLE_RUST_MINIMAL=m"),
+    "no MSI": Corner(X86 + MODULES + "CONFIG_PCI=y\nCONFIG_PCI_MSI=n\nCONFIG_SAMPLE_RUST_DMA=m"),
+    # All that is in the kernel must be found when it is linked; and no module need be there.
+    "no modules, samples built in": Corner(X86 + PCI + "CONFIG_MODULES=n\nCONFIG_SAMPLE_RUST_DMA=y"),
+    "one processor": Corner("CONFIG_64BIT=y\nCONFIG_SMP=n" + MODULES + PCI + "CONFIG_SAMPLE_RUST_DMA=m"),
+    "PREEMPT_RT": Corner(X86 + PCI + MODULES + "CONFIG_PREEMPT_RT=y\nCONFIG_SAMPLE_RUST_DMA=m"),
+    "LLVM": Corner(X86 + PCI + MODULES + "CONFIG_SAMPLE_RUST_DMA=m", llvm=True),
+    # User Mode Linux is the one architecture with Rust that has kernels without DMA.
+    "no DMA": Corner(MODULES + "CONFIG_NO_IOMEM=y\nCONFIG_HAS_DMA=n\nCONFIG_SAMPLE_RUST_MINIMAL=m", "um"),
+    "no SWIOTLB": Corner(
+        MODULES + "CONFIG_VIRTIO_UML=y\nCONFIG_UML_PCI_OVER_VIRTIO=y\nCONFIG_UML_PCI_OVER_VIRTIO_DEVICE_ID=1234\nCONFIG_SWIOTLB=n\nCONFIG_SAMPLE_RUST_DMA=m",
+        "um",
+    ),
+    "32-bit dma_addr_t": Corner(
+        X86 + PCI + MODULES + "CONFIG_ARCH_DMA_ADDR_T_64BIT=n\nCONFIG_SAMPLE_RUST_DMA=m",
+        edit=("kernel/dma/Kconfig", "def_bool 64BIT || PHYS_ADDR_T_64BIT", "def_bool n"),
+    ),
+}

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The gates' own judgement. That they pass the series is what ci/gates is for, and takes long."""
+
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
+import pathlib
+import subprocess
+import tempfile
+import types
+import unittest
+import unittest.mock
+
+import boot
+import kernel
+import root
+from outcome import Fail, Outcome
+
+loader = importlib.machinery.SourceFileLoader("gates", str(root.TOP / "ci/gates"))
+gates = importlib.util.module_from_spec(importlib.util.spec_from_loader("gates", loader))
+loader.exec_module(gates)
+PATCH = types.SimpleNamespace(path=pathlib.Path("0001-one.patch"))
+
+
+def quiet(function, *arguments):
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(out):
+        return function(*arguments), out.getvalue()
+
+
+class Judgement(unittest.TestCase):
+    def setUp(self):
+        self.obj = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def silent(self, script):
+        built = types.SimpleNamespace(obj=self.obj, make=lambda *targets: ["sh", "-c", script])
+        return quiet(gates.silent, built, "build", "it does not build", "rust/")
+
+    def test_a_build_that_says_nothing_of_the_kind(self):
+        self.silent("echo '  CC      lib/warn.o'")
+
+    def test_a_warning(self):
+        with self.assertRaises(Fail) as caught:
+            self.silent("echo 'warning: unused import'")
+        self.assertIn("unused import", caught.exception.detail)
+
+    def test_a_build_that_fails(self):
+        with self.assertRaises(Fail):
+            self.silent("exit 2")
+
+    def results(self, wanted, failing):
+        def gate(name):
+            def run(patch):
+                if name in failing:
+                    raise Fail(Outcome.BUILD, f"{name} is not content")
+
+            return run
+
+        return quiet(gates.results, types.SimpleNamespace(**{name: gate(name) for name in gates.NAMES}), PATCH, wanted)[0]
+
+    def test_what_rests_on_a_gate_that_failed_is_not_run(self):
+        row = self.results(gates.NAMES, {"build"})
+        self.assertEqual(("ok", "FAILED", "not run"), (row["strict_build"], row["build"], row["boot"]))
+        outcome, said = quiet(gates.table, [(PATCH, row)], gates.NAMES)
+        self.assertEqual(Outcome.TEST_FAILED, outcome)
+        self.assertIn(f"{len(gates.NAMES) - 2} passed, 2 failed", said)
+
+    def test_all_gates_passed(self):
+        outcome, said = quiet(gates.table, [(PATCH, self.results(gates.NAMES, ()))], gates.NAMES)
+        self.assertEqual((Outcome.PASS, True), (outcome, f"{len(gates.NAMES)} passed, 0 failed" in said))
+
+    def test_a_gate_that_was_left_out_is_not_counted(self):
+        outcome, said = quiet(gates.table, [(PATCH, self.results(("checkpatch",), ()))], gates.NAMES)
+        self.assertIn("1 passed, 0 failed", said)
+
+    def test_an_edit_is_undone(self):
+        file = self.obj / "Kconfig"
+        file.write_text("one\ntwo\n")
+        with self.assertRaises(KeyboardInterrupt), gates.edited(self.obj, "Kconfig", "two", "three"):
+            self.assertEqual("one\nthree\n", file.read_text())
+            raise KeyboardInterrupt
+        self.assertEqual("one\ntwo\n", file.read_text())
+
+    def test_an_edit_that_finds_nothing(self):
+        (self.obj / "Kconfig").write_text("one\n")
+        with self.assertRaises(Fail), gates.edited(self.obj, "Kconfig", "two", "three"):
+            pass
+
+
+class Oldest(boot.Case):
+    """Clippy knows the oldest Rust that the kernel takes."""
+
+    def test_something_newer_is_seen(self):
+        tools = root.Tools(kernel.BUILD / "root", boot.LINUX, self.enterContext(scratch()), kernel.BUILD / "ccache")
+        strict = gates.Strict(types.SimpleNamespace(path=boot.LINUX), "x86_64", None, tools, 1)
+        strict.oldest()
+        source = strict.obj / "new.rs"
+        for expression, newer in (("[1].split_at_checked(1).is_some()", True), ("[1].first().is_some()", False)):
+            with self.subTest(expression):
+                source.write_text(f"#![no_std]\n//! Test.\n/// Test.\npub fn test() -> bool {{ {expression} }}\n")
+                command = ["clippy-driver", "--edition=2021", "--crate-type=rlib", "--emit=metadata", "-o", f"{tools.obj}/new.rmeta", f"{tools.obj}/new.rs"]
+                ran = subprocess.run(tools.command(*command, env={"CLIPPY_CONF_DIR": tools.obj}), capture_output=True, text=True)
+                self.assertEqual(newer, "current MSRV" in ran.stderr, ran.stderr)
+
+
+@contextlib.contextmanager
+def scratch():
+    with tempfile.TemporaryDirectory() as directory:
+        yield pathlib.Path(directory)
