@@ -58,3 +58,170 @@ pub fn send<T: Send>(_value: T) {}
 pub fn other(dev: &pci::Device<Core<'_>>) {
     send(dev.bound()) //~ send(dev)
 }
+
+//# a handler that is a local variable of start | error[E0597]: `local` does not live long enough
+pub struct H(u32);
+impl irq::Handler for H {
+    fn handle(&self) -> IrqReturn {
+        IrqReturn::None
+    }
+}
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>) -> Result {
+    let local = H(1);
+    dev.request_irq(0, c_str!("test"), data.get_ref()) //~ dev.request_irq(0, c_str!("test"), &local)
+}
+
+//# a handler in a box of start | error[E0597]: `local` does not live long enough
+pub struct H(u32);
+impl irq::Handler for H {
+    fn handle(&self) -> IrqReturn {
+        IrqReturn::None
+    }
+}
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>) -> Result {
+    let local = KBox::new(H(1), GFP_KERNEL)?;
+    dev.request_irq(0, c_str!("test"), data.get_ref()) //~ dev.request_irq(0, c_str!("test"), &*local)
+}
+
+//# a handler that borrows a local variable of start | error[E0597]: `number` does not live long enough
+pub struct H<'a>(&'a u32);
+impl irq::Handler for H<'_> {
+    fn handle(&self) -> IrqReturn {
+        IrqReturn::None
+    }
+}
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H<'_>>) -> Result {
+    let number = 1;
+    let local = KBox::leak(KBox::new(H(&number), GFP_KERNEL)?);
+    dev.request_irq(0, c_str!("test"), data.get_ref()) //~ dev.request_irq(0, c_str!("test"), local)
+}
+
+//# a handler that is borrowed from the data for less than 'data | error[E0621]: explicit lifetime required in the type of `data`
+pub struct H(u32);
+impl irq::Handler for H {
+    fn handle(&self) -> IrqReturn {
+        IrqReturn::None
+    }
+}
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>) -> Result { //~ pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&H>) -> Result {
+    dev.request_irq(0, c_str!("test"), data.get_ref())
+}
+
+//# a 'data that is cut short | lifetime may not live long enough
+pub fn shorten<'a, 'data: 'a>(dev: &'a pci::Device<Start<'data>>) -> &'a pci::Device<Start<'data>> { //~ pub fn shorten<'a, 'data: 'a>(dev: &'a pci::Device<Start<'data>>) -> &'a pci::Device<Start<'a>> {
+    dev
+}
+
+//# a 'data that is drawn out | lifetime may not live long enough
+pub fn draw_out<'a, 'data>(dev: &'a pci::Device<Start<'data>>) -> &'a pci::Device<Start<'data>> { //~ pub fn draw_out<'a, 'data>(dev: &'a pci::Device<Start<'data>>) -> &'a pci::Device<Start<'static>> {
+    dev
+}
+
+//# a handler in probe, when the data is not in place | error[E0599]: no method named `request_irq` found for reference `&'a kernel::pci::Device<kernel::device::Core<'_>>`
+pub struct H(u32);
+impl irq::Handler for H {
+    fn handle(&self) -> IrqReturn {
+        IrqReturn::None
+    }
+}
+pub fn probe<'a>(dev: &'a pci::Device<Start<'a>>, handler: &'a H) -> Result { //~ pub fn probe<'a>(dev: &'a pci::Device<Core<'_>>, handler: &'a H) -> Result {
+    dev.request_irq(0, c_str!("test"), handler)
+}
+
+//# a handler at any time | error[E0599]: no method named `request_irq` found for reference `&'a kernel::pci::Device<kernel::device::Bound>`
+pub struct H(u32);
+impl irq::Handler for H {
+    fn handle(&self) -> IrqReturn {
+        IrqReturn::None
+    }
+}
+pub fn later<'a>(dev: &'a pci::Device<Start<'a>>, handler: &'a H) -> Result { //~ pub fn later<'a>(dev: &'a pci::Device<Bound>, handler: &'a H) -> Result {
+    dev.request_irq(0, c_str!("test"), handler)
+}
+
+//# vectors at any time | error[E0599]: no method named `alloc_irq_vectors` found for reference `&kernel::pci::Device<kernel::device::Bound>`
+pub fn later(dev: &pci::Device<Core<'_>>) -> Result<u32> { //~ pub fn later(dev: &pci::Device<Bound>) -> Result<u32> {
+    dev.alloc_irq_vectors(1, 1, pci::IrqTypes::all())
+}
+
+//# the device of start in another thread | error[E0277]: `&kernel::pci::Device<kernel::device::Start<'_>>` cannot be sent between threads safely
+pub fn send<T: Send>(_value: T) {}
+pub fn start(dev: &pci::Device<Start<'_>>) {
+    send(dev.bound()) //~ send(dev)
+}
+
+//# a handler that is not for several threads | error[E0277]: `Cell<u32>` cannot be shared between threads safely
+pub struct H(core::sync::atomic::AtomicU32); //~ pub struct H(core::cell::Cell<u32>);
+impl irq::Handler for H {
+    fn handle(&self) -> IrqReturn {
+        IrqReturn::None
+    }
+}
+
+//# a threaded handler that is not for several threads | error[E0277]: `Cell<u32>` cannot be shared between threads safely
+pub struct H(core::sync::atomic::AtomicU32); //~ pub struct H(core::cell::Cell<u32>);
+impl irq::ThreadedHandler for H {
+    fn handle(&self) -> irq::ThreadedIrqReturn {
+        irq::ThreadedIrqReturn::WakeThread
+    }
+    fn handle_threaded(&self) -> IrqReturn {
+        IrqReturn::None
+    }
+}
+
+//# a threaded handler that is a local variable of start | error[E0597]: `local` does not live long enough
+pub struct H(u32);
+impl irq::ThreadedHandler for H {
+    fn handle(&self) -> irq::ThreadedIrqReturn {
+        irq::ThreadedIrqReturn::WakeThread
+    }
+    fn handle_threaded(&self) -> IrqReturn {
+        IrqReturn::None
+    }
+}
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>) -> Result {
+    let local = H(1);
+    dev.request_threaded_irq(0, c_str!("test"), data.get_ref()) //~ dev.request_threaded_irq(0, c_str!("test"), &local)
+}
+
+//# a handler that changes its data without a lock | error[E0594]: cannot assign to `self.0`, which is behind a `&` reference
+pub struct H(core::sync::atomic::AtomicU32); //~ pub struct H(u32);
+impl irq::Handler for H {
+    fn handle(&self) -> IrqReturn {
+        self.0.store(1, core::sync::atomic::Ordering::Relaxed); //~ self.0 = 1;
+        IrqReturn::None
+    }
+}
+
+//# the data kept in a static by its handler | error[E0521]: borrowed data escapes outside of method
+pub struct H<'bound>(pci::Bar<'bound, 4>);
+pub fn keep(_: &pci::Bar<'static, 4>) {}
+pub fn look(_: &pci::Bar<'_, 4>) {}
+impl irq::Handler for H<'_> {
+    fn handle(&self) -> IrqReturn {
+        look(&self.0); //~ keep(&self.0);
+        IrqReturn::None
+    }
+}
+
+//# the data kept by start for longer than 'data | lifetime may not live long enough
+pub struct D;
+kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(1, 1), ())]);
+pub struct Invariant<'bound>(core::cell::Cell<Option<&'bound u32>>, u32);
+impl<'bound> Invariant<'bound> {
+    fn keep(&self, kept: &'bound u32) { self.0.set(Some(kept)) }
+    fn look(&self, seen: &u32) {}
+}
+impl pci::Driver for D {
+    type IdInfo = ();
+    type Data<'bound> = Invariant<'bound>;
+    const ID_TABLE: pci::IdTable<()> = TABLE;
+    fn probe<'bound>(_: &pci::Device<Core<'bound>>, _: &'static (), _: Setup<'bound>) -> Result<impl PinInit<Invariant<'bound>, Error>> {
+        Ok(Invariant(core::cell::Cell::new(None), 0))
+    }
+    fn start<'data, 'bound>(_: &pci::Device<Start<'data>>, data: Pin<&'data Invariant<'bound>>) -> Result {
+        let data = data.get_ref();
+        data.look(&data.1); //~ data.keep(&data.1);
+        Ok(())
+    }
+}

@@ -14,3 +14,29 @@ impl pci::Driver for D {
         Ok(())
     }
 }
+
+//# a registration of a handler to be leaked | error[E0308]: `?` operator has incompatible types
+pub struct H(u32);
+impl irq::Handler for H {
+    fn handle(&self) -> IrqReturn {
+        IrqReturn::None
+    }
+}
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>) -> Result {
+    dev.request_irq(0, c_str!("test"), data.get_ref())?; //~ core::mem::forget::<KBox<H>>(dev.request_irq(0, c_str!("test"), data.get_ref())?);
+    Ok(())
+}
+
+//# a handler that start may leak, in memory that it borrows | error[E0505]: cannot move out of `local` because it is borrowed
+pub struct H(u32);
+impl irq::Handler for H {
+    fn handle(&self) -> IrqReturn {
+        IrqReturn::None
+    }
+}
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>) -> Result {
+    let local = KBox::new(H(1), GFP_KERNEL)?;
+    dev.request_irq(0, c_str!("test"), data.get_ref())?; //~ dev.request_irq(0, c_str!("test"), &*local)?;
+    core::mem::forget(local);
+    Ok(())
+}
