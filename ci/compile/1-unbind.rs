@@ -224,4 +224,30 @@ impl pci::Driver for D {
         data.look(&data.1); //~ data.keep(&data.1);
         Ok(())
     }
+//# a mapping for longer than the binding | lifetime may not live long enough
+pub fn keep<'bound>(dma: Dma<'bound>, buffer: KVec<u8>) -> Result<Mapping<'bound, KVec<u8>, ToDevice>> { //~ pub fn keep<'bound>(dma: Dma<'bound>, buffer: KVec<u8>) -> Result<Mapping<'static, KVec<u8>, ToDevice>> {
+    Ok(Mapping::new(dma, buffer)?)
+}
+
+//# non-coherent memory for longer than the binding | lifetime may not live long enough
+pub fn keep<'bound>(dma: Dma<'bound>) -> Result<NonCoherent<'bound, u32, FromDevice>> { //~ pub fn keep<'bound>(dma: Dma<'bound>) -> Result<NonCoherent<'static, u32, FromDevice>> {
+    NonCoherent::<'bound, u32, FromDevice>::zeroed(dma, GFP_KERNEL)
+}
+
+//# a guard for longer than its mapping | error[E0515]: cannot return value referencing function parameter `mapping`
+pub fn keep<'bound>(mapping: &'bound mut Mapping<'bound, KVec<u8>, ToDevice>) -> CpuGuard<'bound, [u8], ToDevice> { //~ pub fn keep<'bound>(mut mapping: Mapping<'bound, KVec<u8>, ToDevice>) -> CpuGuard<'bound, [u8], ToDevice> {
+    mapping.for_cpu()
+}
+
+//# a mapping in work that outlives the binding | error[E0521]: borrowed data escapes outside of function
+fn now<F: FnOnce() + Send>(work: F) { work() }
+pub fn later<F: FnOnce() + Send + 'static>(_work: F) {}
+pub fn leave(mapping: Mapping<'_, KVec<u8>, ToDevice>) {
+    now(move || drop(mapping.unmap())); //~ let _ = now::<fn()>; later(move || drop(mapping.unmap()));
+}
+
+//# the DMA handle where it would outlive the binding | error[E0521]: borrowed data escapes outside of function
+pub fn leave(dma: Dma<'_>, failed: MapError<KVec<u8>>) {
+    fn keep<T: 'static>(_value: T) {}
+    keep(failed.into_buffer()); //~ keep((failed.into_buffer(), dma));
 }

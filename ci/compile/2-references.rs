@@ -27,3 +27,74 @@ pub fn share(memory: CoherentBox<'_, u32>) -> u32 {
     let _ = memory.share();
     value //~ *value
 }
+
+//# an index into memory that belongs to the device | error[E0608]: cannot index into a value of type `kernel::dma::Mapping<'_, Vec<u8, Kmalloc>, kernel::dma::FromDevice>`
+pub fn look(mut mapping: Mapping<'_, KVec<u8>, FromDevice>) -> u8 {
+    mapping.for_cpu()[0] //~ mapping[0]
+}
+
+//# a reference to memory that belongs to the device | error[E0614]: type `kernel::dma::Mapping<'_, Box<[u8; 64], Kmalloc>, kernel::dma::FromDevice>` cannot be dereferenced
+pub fn look(mut mapping: Mapping<'_, KBox<[u8; 64]>, FromDevice>) -> [u8; 64] {
+    *mapping.for_cpu() //~ *mapping
+}
+
+//# non-coherent memory that belongs to the device | error[E0614]: type `Mapping<'_, Allocated<u32>, kernel::dma::FromDevice>` cannot be dereferenced
+pub fn look(mut memory: NonCoherent<'_, u32, FromDevice>) -> u32 {
+    *memory.for_cpu() //~ *memory
+}
+
+//# the buffer within a mapping | error[E0616]: field `buffer` of struct `kernel::dma::Mapping` is private
+pub fn look(mapping: Mapping<'_, KVec<u8>, FromDevice>) -> KVec<u8> {
+    mapping.unmap() //~ mapping.buffer
+}
+
+//# a buffer after it was mapped | error[E0382]: borrow of moved value: `buffer`
+pub fn look(dma: Dma<'_>, buffer: KVec<u8>) -> Result<u8> {
+    let first = buffer[0]; //~ let mapping = Mapping::<_, FromDevice>::new(dma, buffer)?;
+    let mapping = Mapping::<_, FromDevice>::new(dma, buffer)?; //~ let first = buffer[0];
+    Ok(first)
+}
+
+//# an end of a mapping that the CPU looks at | error[E0505]: cannot move out of `mapping` because it is borrowed
+pub fn end(mut mapping: Mapping<'_, KVec<u8>, FromDevice>) -> KVec<u8> {
+    let guard = mapping.for_cpu();
+    drop(guard); //~
+    let buffer = mapping.unmap();
+    buffer //~ drop(guard); buffer
+}
+
+//# a reference for longer than the guard | error[E0505]: cannot move out of `guard` because it is borrowed
+pub fn look(mapping: &mut Mapping<'_, KVec<u8>, FromDevice>) -> u8 {
+    let guard = mapping.for_cpu();
+    let byte: &u8 = &guard[0];
+    let byte = *byte; //~
+    drop(guard);
+    byte //~ *byte
+}
+
+//# two guards at once | error[E0499]: cannot borrow `*mapping` as mutable more than once at a time
+pub fn twice(mapping: &mut Mapping<'_, KVec<u8>, Bidirectional>) -> Result {
+    let first = mapping.for_cpu_range(0..64)?;
+    drop(first); //~
+    let second = mapping.for_cpu_range(64..128)?;
+    drop(second); //~ drop(first); drop(second);
+    Ok(())
+}
+
+//# a guard of a mapping that is shared | error[E0596]: cannot borrow `*mapping` as mutable, as it is behind a `&` reference
+pub fn look(mapping: &mut Mapping<'_, KVec<u8>, FromDevice>) -> u8 { //~ pub fn look(mapping: &Mapping<'_, KVec<u8>, FromDevice>) -> u8 {
+    mapping.for_cpu()[0]
+}
+
+//# an address that is used while the CPU has the memory | error[E0502]: cannot borrow `*mapping` as immutable because it is also borrowed as mutable
+pub fn send(mapping: &mut Mapping<'_, KVec<u8>, ToDevice>) -> DmaAddress {
+    let guard = mapping.for_cpu();
+    drop(guard); //~
+    let addr = mapping.dma_address();
+    addr //~ drop(guard); addr
+}
+
+//# a write to what only the device writes | error[E0594]: cannot assign to data in dereference of `CpuGuard<'_, [u8], kernel::dma::FromDevice>`
+pub fn write(mapping: &mut Mapping<'_, KVec<u8>, Bidirectional>) { //~ pub fn write(mapping: &mut Mapping<'_, KVec<u8>, FromDevice>) {
+    mapping.for_cpu()[0] = 1;
+}

@@ -40,3 +40,29 @@ pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>) -> Res
     core::mem::forget(local);
     Ok(())
 }
+//# a mapping of a borrowed buffer, which a leak would outlive | error[E0277]: the trait bound `&mut Vec<u8, Kmalloc>: Mappable` is not satisfied
+pub fn map(dma: Dma<'_>, mut buffer: KVec<u8>) -> Result {
+    Mapping::<_, ToDevice>::new(dma, buffer)?; //~ Mapping::<_, ToDevice>::new(dma, &mut buffer)?;
+    Ok(())
+}
+
+//# a mapping of a borrowed slice | error[E0277]: the trait bound `&mut [u8]: Mappable` is not satisfied
+pub fn map(dma: Dma<'_>, mut buffer: KVec<u8>) -> Result {
+    Mapping::<_, ToDevice>::new(dma, buffer)?; //~ Mapping::<_, ToDevice>::new(dma, &mut buffer[..])?;
+    Ok(())
+}
+
+//# a mapping of memory on the stack | error[E0277]: the trait bound `[u8; 64]: Mappable` is not satisfied
+pub fn map(dma: Dma<'_>) -> Result {
+    Mapping::<_, ToDevice>::new(dma, KBox::new([0u8; 64], GFP_KERNEL)?)?; //~ Mapping::<_, ToDevice>::new(dma, [0u8; 64])?;
+    Ok(())
+}
+
+//# a buffer of a driver's own, which need not own anything | error[E0277]: the trait bound `Mine: dma::streaming::private::Sealed` is not satisfied
+pub struct Mine;
+unsafe impl Send for Mine {} //~ unsafe impl Backing for Mine { type Memory = u8; }
+
+//# a direction of a driver's own, such as none | error[E0277]: the trait bound `None: dma::direction::private::Sealed` is not satisfied
+pub enum None {}
+impl Copy for None {} //~ impl DataDirection for None { const RAW: kernel::bindings::dma_data_direction = 3; }
+impl Clone for None { fn clone(&self) -> Self { *self } } //~

@@ -78,7 +78,7 @@ pub fn share(dma: Dma<'_>) -> Result {
     Ok(())
 }
 
-//# alignment to more than a page | coherent memory is aligned to a page, and not to more
+//# alignment to more than a page | memory for a device is aligned to a page, and not to more
 dma_struct! {
     #[repr(align(4096))] //~ #[repr(align(8192))]
     pub struct S { pub a: [u64; 1024] }
@@ -86,4 +86,101 @@ dma_struct! {
 pub fn share(dma: Dma<'_>) -> Result {
     Coherent::<S>::zeroed(dma, GFP_KERNEL)?;
     Ok(())
+}
+
+//# a mapping of a vector of vmalloc() | error[E0277]: the trait bound `Vec<u8, Vmalloc>: Mappable` is not satisfied
+pub fn map(dma: Dma<'_>) -> Result {
+    Mapping::<_, ToDevice>::new(dma, KVec::<u8>::new())?; //~ Mapping::<_, ToDevice>::new(dma, VVec::<u8>::new())?;
+    Ok(())
+}
+
+//# a mapping of a vector that may be of vmalloc() | error[E0277]: the trait bound `Vec<u8, KVmalloc>: Mappable` is not satisfied
+pub fn map(dma: Dma<'_>) -> Result {
+    Mapping::<_, ToDevice>::new(dma, KVec::<u8>::new())?; //~ Mapping::<_, ToDevice>::new(dma, KVVec::<u8>::new())?;
+    Ok(())
+}
+
+//# a mapping of a value of vmalloc() | error[E0277]: the trait bound `Box<[u8; 64], Vmalloc>: Mappable` is not satisfied
+pub fn map(dma: Dma<'_>) -> Result {
+    Mapping::<_, ToDevice>::new(dma, KBox::new([0u8; 64], GFP_KERNEL)?)?; //~ Mapping::<_, ToDevice>::new(dma, VBox::new([0u8; 64], GFP_KERNEL)?)?;
+    Ok(())
+}
+
+//# a mapping of a value that may be of vmalloc() | error[E0277]: the trait bound `Box<[u8; 64], KVmalloc>: Mappable` is not satisfied
+pub fn map(dma: Dma<'_>) -> Result {
+    Mapping::<_, ToDevice>::new(dma, KBox::new([0u8; 64], GFP_KERNEL)?)?; //~ Mapping::<_, ToDevice>::new(dma, KVBox::new([0u8; 64], GFP_KERNEL)?)?;
+    Ok(())
+}
+
+//# a mapping of a page that may contain anything | error[E0277]: the trait bound `Page: Mappable` is not satisfied
+pub fn map(dma: Dma<'_>, page: kernel::page::Page) -> Result {
+    let page = PageBox::try_from(page)?; //~
+    Mapping::<_, ToDevice>::new(dma, page)?;
+    Ok(())
+}
+
+//# a mapping of a type for which not all bytes are a value | error[E0277]: the trait bound `bool: FromBytes` is not satisfied
+pub fn map(dma: Dma<'_>, buffer: KVec<u8>) -> Result { //~ pub fn map(dma: Dma<'_>, buffer: KVec<bool>) -> Result {
+    Mapping::<_, FromDevice>::new(dma, buffer)?;
+    Ok(())
+}
+
+//# a mapping of a reference | error[E0277]: the trait bound `&u8: AsBytes` is not satisfied
+pub fn map(dma: Dma<'_>, buffer: KBox<u8>) -> Result { //~ pub fn map(dma: Dma<'_>, buffer: KBox<&'static u8>) -> Result {
+    Mapping::<_, ToDevice>::new(dma, buffer)?;
+    Ok(())
+}
+
+//# a mapping of a structure that was not checked | error[E0277]: the trait bound `S: AsBytes` is not satisfied
+dma_struct! { pub struct S { pub a: [u32; 16] } } //~ pub struct S { pub a: [u32; 16] }
+pub fn map(dma: Dma<'_>, buffer: KBox<S>) -> Result {
+    Mapping::<_, Bidirectional>::new(dma, buffer)?;
+    Ok(())
+}
+
+//# a mapping of memory that was not initialised | error[E0277]: the trait bound `MaybeUninit<[u8; 64]>: AsBytes` is not satisfied
+pub fn map(dma: Dma<'_>) -> Result {
+    Mapping::<_, FromDevice>::new(dma, KBox::new([0u8; 64], GFP_KERNEL)?)?; //~ Mapping::<_, FromDevice>::new(dma, KBox::<[u8; 64]>::new_uninit(GFP_KERNEL)?)?;
+    Ok(())
+}
+
+//# a mapping of interior mutability | error[E0277]: the trait bound `UnsafeCell<u32>: AsBytes` is not satisfied
+pub fn map(dma: Dma<'_>, buffer: KVec<u32>) -> Result { //~ pub fn map(dma: Dma<'_>, buffer: KVec<core::cell::UnsafeCell<u32>>) -> Result {
+    Mapping::<_, ToDevice>::new(dma, buffer)?;
+    Ok(())
+}
+
+//# a mapping of size 0 | a device can't share a type of size 0
+pub fn map(dma: Dma<'_>) -> Result {
+    Mapping::<_, ToDevice>::new(dma, KBox::new([0u8; 1], GFP_KERNEL)?)?; //~ Mapping::<_, ToDevice>::new(dma, KBox::new([0u8; 0], GFP_KERNEL)?)?;
+    Ok(())
+}
+
+//# a mapping of elements of size 0 | a device can't share a type of size 0
+pub fn map(dma: Dma<'_>) -> Result {
+    Mapping::<_, ToDevice>::new(dma, KVec::<[u8; 1]>::new())?; //~ Mapping::<_, ToDevice>::new(dma, KVec::<[u8; 0]>::new())?;
+    Ok(())
+}
+
+//# a mapping of less than a cache line that the device writes | memory that a device writes has to fill a cache line
+pub fn map(dma: Dma<'_>) -> Result {
+    Mapping::<_, ToDevice>::new(dma, KBox::new(0u32, GFP_KERNEL)?)?; //~ Mapping::<_, FromDevice>::new(dma, KBox::new(0u32, GFP_KERNEL)?)?;
+    Ok(())
+}
+
+//# non-coherent memory for which not all bytes are a value | error[E0277]: the trait bound `bool: FromBytes` is not satisfied
+pub fn share(dma: Dma<'_>) -> Result {
+    NonCoherent::<u8, FromDevice>::zeroed(dma, GFP_KERNEL)?; //~ NonCoherent::<bool, FromDevice>::zeroed(dma, GFP_KERNEL)?;
+    Ok(())
+}
+
+//# non-coherent memory of size 0 | a device can't share a type of size 0
+pub fn share(dma: Dma<'_>) -> Result {
+    NonCoherent::<[[u32; 1]], FromDevice>::zeroed_slice(dma, 1, GFP_KERNEL)?; //~ NonCoherent::<[[u32; 0]], FromDevice>::zeroed_slice(dma, 1, GFP_KERNEL)?;
+    Ok(())
+}
+
+//# non-coherent memory that is to be had back as a buffer | error[E0599]: the method `unmap` exists for struct `Mapping<'_, Allocated<u32>, FromDevice>`, but its trait bounds were not satisfied
+pub fn end(memory: NonCoherent<'_, u32, FromDevice>) {
+    drop(memory); //~ drop(memory.unmap());
 }
