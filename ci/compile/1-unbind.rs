@@ -250,4 +250,23 @@ pub fn leave(mapping: Mapping<'_, KVec<u8>, ToDevice>) {
 pub fn leave(dma: Dma<'_>, failed: MapError<KVec<u8>>) {
     fn keep<T: 'static>(_value: T) {}
     keep(failed.into_buffer()); //~ keep((failed.into_buffer(), dma));
+//# a pool for longer than the binding | lifetime may not live long enough
+pub fn keep<'bound>(dma: Dma<'bound>) -> Result<Pool<'bound, u32>> { //~ pub fn keep<'bound>(dma: Dma<'bound>) -> Result<Pool<'static, u32>> {
+    Pool::new(dma, c_str!("pool"), 4, 0)
+}
+
+//# an object of a counted pool for longer than the binding | lifetime may not live long enough
+pub fn keep<'bound>(pool: Arc<Pool<'bound, u32>>) -> Result<PoolCoherent<Arc<Pool<'bound, u32>>>> { //~ pub fn keep<'bound>(pool: Arc<Pool<'bound, u32>>) -> Result<PoolCoherent<Arc<Pool<'static, u32>>>> {
+    PoolCoherent::zeroed(pool, GFP_KERNEL)
+}
+
+//# a scatter-gather table for longer than the binding | lifetime may not live long enough
+pub fn keep<'bound>(dma: Dma<'bound>, pages: Pages) -> Result<SGTable<'bound, Pages, FromDevice>> { //~ pub fn keep<'bound>(dma: Dma<'bound>, pages: Pages) -> Result<SGTable<'static, Pages, FromDevice>> {
+    Ok(SGTable::new(dma, pages, GFP_KERNEL)?)
+}
+
+//# a scatter-gather table where it may stay for ever | error[E0521]: borrowed data escapes outside of function
+pub fn put<T>(_value: T) {} //~ pub fn put<T: 'static>(_value: T) {}
+pub fn keep<'bound>(table: SGTable<'bound, Pages, FromDevice>) {
+    put(table)
 }

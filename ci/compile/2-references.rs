@@ -1,6 +1,6 @@
-//# a reference to shared memory | error[E0614]: type `kernel::dma::Coherent<'_, u32>` cannot be dereferenced
+//# a reference to shared memory | error[E0614]: type `Shared<u32>` cannot be dereferenced
 pub fn look(memory: Coherent<'_, u32>) -> u32 {
-    memory.read() //~ *memory
+    memory.read() //~ **memory
 }
 
 //# an index into shared memory | error[E0608]: cannot index into a value of type `kernel::dma::Coherent<'_, [u32]>`
@@ -97,4 +97,65 @@ pub fn send(mapping: &mut Mapping<'_, KVec<u8>, ToDevice>) -> DmaAddress {
 //# a write to what only the device writes | error[E0594]: cannot assign to data in dereference of `CpuGuard<'_, [u8], kernel::dma::FromDevice>`
 pub fn write(mapping: &mut Mapping<'_, KVec<u8>, Bidirectional>) { //~ pub fn write(mapping: &mut Mapping<'_, KVec<u8>, FromDevice>) {
     mapping.for_cpu()[0] = 1;
+//# memory of a scatter-gather table while it is mapped | error[E0608]: cannot index into a value of type `kernel::dma::SGTable<'_, Vec<u8, Vmalloc>, kernel::dma::FromDevice>`
+pub fn read(mut table: SGTable<'_, VVec<u8>, FromDevice>) -> u8 {
+    table.for_cpu()[0] //~ table[0]
+}
+
+//# pages of a scatter-gather table while they are mapped | error[E0616]: field `memory` of struct `kernel::dma::SGTable` is private
+pub fn read(mut table: SGTable<'_, Pages, FromDevice>) -> Result {
+    table.for_cpu().copy_to_slice(0, &mut [0; 4]) //~ table.memory.copy_to_slice(0, &mut [0; 4])
+}
+
+//# what the CPU was given, after it was given back | error[E0505]: cannot move out of `guard` because it is borrowed
+pub fn read(mut table: SGTable<'_, VVec<u8>, FromDevice>) -> u8 {
+    let guard = table.for_cpu();
+    let bytes: &[u8] = &guard;
+    let byte = bytes[0]; //~ drop(guard); let byte = bytes[0];
+    byte
+}
+
+//# unmapped memory while a guard has it | error[E0505]: cannot move out of `table` because it is borrowed
+pub fn read(mut table: SGTable<'_, VVec<u8>, FromDevice>) -> (VVec<u8>, u8) {
+    let guard = table.for_cpu();
+    let byte = guard[0];
+    drop(guard); //~
+    let memory = table.unmap();
+    (memory, byte) //~ (memory, guard[0])
+}
+
+//# segments of a table that was unmapped | error[E0505]: cannot move out of `table` because it is borrowed
+pub fn after(table: SGTable<'_, Pages, FromDevice>) -> usize {
+    let segments = table.iter();
+    let count = segments.count(); //~ table.unmap();
+    count //~ segments.count()
+}
+
+//# writing to memory that only the device writes | error[E0594]: cannot assign to data in dereference of `SGTableForCpu<'_, '_, Vec<u8, Vmalloc>, kernel::dma::FromDevice>`
+pub fn write(mut table: SGTable<'_, VVec<u8>, ToDevice>) { //~ pub fn write(mut table: SGTable<'_, VVec<u8>, FromDevice>) {
+    table.for_cpu()[0] = 1;
+}
+
+//# pages exchanged for others while they are mapped | error[E0277]: the size for values of type `[Page]` cannot be known at compilation time
+pub fn swap(mut table: SGTable<'_, Pages, ToDevice>, mut pages: Pages) {
+    let bytes: &mut PageBytes = &mut table.for_cpu();
+    let others: &mut PageBytes = &mut pages;
+    core::mem::swap(&mut 1, &mut 2); //~ core::mem::swap(bytes, others);
+}
+
+//# a reference to an object that is shared | error[E0308]: mismatched types
+pub fn reference<'a>(object: &'a PoolBox<&'a Pool<'a, u32>>) -> &'a u32 { //~ pub fn reference<'a>(object: &'a PoolCoherent<&'a Pool<'a, u32>>) -> &'a u32 {
+    object
+}
+
+//# the address of an object that is not shared | error[E0599]: no method named `dma_address` found
+pub fn address(object: PoolBox<&Pool<'_, u32>>) -> DmaAddress {
+    object.share().dma_address() //~ object.dma_address()
+}
+
+//# an object of the CPU after it was shared | error[E0382]: borrow of moved value: `object`
+pub fn share<'a>(mut object: PoolBox<&'a Pool<'a, u32>>) -> PoolCoherent<&'a Pool<'a, u32>> {
+    let shared = ();
+    *object = 1; //~ let shared = object.share(); *object = 1;
+    object.share() //~ shared
 }

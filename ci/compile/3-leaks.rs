@@ -66,3 +66,42 @@ unsafe impl Send for Mine {} //~ unsafe impl Backing for Mine { type Memory = u8
 pub enum None {}
 impl Copy for None {} //~ impl DataDirection for None { const RAW: kernel::bindings::dma_data_direction = 3; }
 impl Clone for None { fn clone(&self) -> Self { *self } } //~
+//# an object for longer than its pool | error[E0515]: cannot return value referencing local variable `pool`
+pub fn keep<'bound>(dma: Dma<'bound>) -> Result<PoolCoherent<Arc<Pool<'bound, u32>>>> { //~ pub fn keep<'bound>(dma: Dma<'bound>) -> Result<PoolCoherent<&'bound Pool<'bound, u32>>> {
+    let pool = Pool::<u32>::new(dma, c_str!("pool"), 4, 0)?;
+    let pool = Arc::new(pool, GFP_KERNEL)?; //~
+    PoolCoherent::zeroed(pool, GFP_KERNEL) //~ PoolCoherent::zeroed(&pool, GFP_KERNEL)
+}
+
+//# a pool that is dropped before its objects | error[E0505]: cannot move out of `pool` because it is borrowed
+pub fn reorder(pool: Pool<'_, u32>) -> Result {
+    let object = PoolBox::zeroed(&pool, GFP_KERNEL)?;
+    drop(object); //~ drop(pool);
+    drop(pool); //~ drop(object);
+    Ok(())
+}
+
+//# a pool that is dropped while a leaked object may be used | error[E0505]: cannot move out of `pool` because it is borrowed
+pub fn leak(pool: Pool<'_, u32>) -> Result {
+    let object = KBox::new(PoolCoherent::zeroed(&pool, GFP_KERNEL)?, GFP_KERNEL)?;
+    let object = KBox::leak(object);
+    object.write(&1); //~ drop(pool);
+    drop(pool); //~ object.write(&1);
+    Ok(())
+}
+
+//# an object that is kept beside the pool that it borrows | error[E0505]: cannot move out of `pool` because it is borrowed
+pub struct Data<'bound> {
+    object: PoolCoherent<Arc<Pool<'bound, u32>>>, //~ object: PoolCoherent<&'bound Pool<'bound, u32>>,
+    pool: Arc<Pool<'bound, u32>>, //~ pool: Pool<'bound, u32>,
+}
+pub fn keep<'bound>(pool: Arc<Pool<'bound, u32>>) -> Result<Data<'bound>> { //~ pub fn keep<'bound>(pool: Pool<'bound, u32>) -> Result<Data<'bound>> {
+    let object = PoolCoherent::zeroed(pool.clone(), GFP_KERNEL)?; //~ let object = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
+    Ok(Data { object, pool })
+}
+
+//# a table of memory that is only borrowed | error[E0277]: the trait bound `&mut Vec<u8, Vmalloc>: SGMemory` is not satisfied
+pub fn map<'bound>(dma: Dma<'bound>, mut memory: VVec<u8>) -> Result {
+    SGTable::<VVec<u8>, ToDevice>::new(dma, memory, GFP_KERNEL)?; //~ SGTable::<&mut VVec<u8>, ToDevice>::new(dma, &mut memory, GFP_KERNEL)?;
+    Ok(())
+}

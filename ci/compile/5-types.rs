@@ -184,3 +184,56 @@ pub fn share(dma: Dma<'_>) -> Result {
 pub fn end(memory: NonCoherent<'_, u32, FromDevice>) {
     drop(memory); //~ drop(memory.unmap());
 }
+//# a table of elements with padding | error[E0277]: the trait bound `S: AsBytes` is not satisfied
+dma_struct! { pub struct S { pub a: u32, pub b: u16, pub c: u16 } } //~ #[repr(C)] pub struct S { pub a: u32, pub b: u16 }
+pub fn map(dma: Dma<'_>, memory: VVec<S>) -> Result {
+    SGTable::<_, ToDevice>::new(dma, memory, GFP_KERNEL)?;
+    Ok(())
+}
+
+//# a table of elements for which not all bytes are a value | error[E0277]: the trait bound `bool: FromBytes` is not satisfied
+pub fn map(dma: Dma<'_>, memory: VVec<u8>) -> Result { //~ pub fn map(dma: Dma<'_>, memory: VVec<bool>) -> Result {
+    SGTable::<_, FromDevice>::new(dma, memory, GFP_KERNEL)?;
+    Ok(())
+}
+
+//# a table of elements of size 0 | a device can't share a type of size 0
+pub fn map(dma: Dma<'_>, memory: VVec<[u8; 1]>) -> Result { //~ pub fn map(dma: Dma<'_>, memory: VVec<[u8; 0]>) -> Result {
+    SGTable::<_, FromDevice>::new(dma, memory, GFP_KERNEL)?;
+    Ok(())
+}
+
+//# a table of memory from kmalloc() | error[E0277]: the trait bound `Vec<u8, Kmalloc>: SGMemory` is not satisfied
+pub fn map(dma: Dma<'_>, memory: VVec<u8>) -> Result { //~ pub fn map(dma: Dma<'_>, memory: KVec<u8>) -> Result {
+    SGTable::<_, FromDevice>::new(dma, memory, GFP_KERNEL)?;
+    Ok(())
+}
+
+//# a table of memory that may be from kmalloc() | error[E0277]: the trait bound `Vec<u8, KVmalloc>: SGMemory` is not satisfied
+pub fn map(dma: Dma<'_>, memory: VVec<u8>) -> Result { //~ pub fn map(dma: Dma<'_>, memory: KVVec<u8>) -> Result {
+    SGTable::<_, FromDevice>::new(dma, memory, GFP_KERNEL)?;
+    Ok(())
+}
+
+//# a pool of a structure that was not checked | error[E0277]: the trait bound `S: AsBytes` is not satisfied
+dma_struct! { pub struct S { pub a: u32 } } //~ pub struct S { pub a: u32 }
+pub fn pool(dma: Dma<'_>) -> Result {
+    Pool::<S>::new(dma, c_str!("pool"), 4, 0)?;
+    Ok(())
+}
+
+//# a pool of nothing | a device can't share a type of size 0
+pub fn pool(dma: Dma<'_>) -> Result {
+    Pool::<[u32; 1]>::new(dma, c_str!("pool"), 4, 0)?; //~ Pool::<[u32; 0]>::new(dma, c_str!("pool"), 4, 0)?;
+    Ok(())
+}
+
+//# a pool of slices of nothing | a device can't share a type of size 0
+pub fn pool(dma: Dma<'_>) -> Result {
+    Pool::<[[u32; 1]]>::new_slice(dma, c_str!("pool"), 1, 4, 0)?; //~ Pool::<[[u32; 0]]>::new_slice(dma, c_str!("pool"), 1, 4, 0)?;
+    Ok(())
+}
+
+//# a way of one's own to refer to a pool | error[E0277]: the trait bound `Mine<'_>: dma::pool::private::Sealed` is not satisfied
+pub struct Mine<'a>(&'a Pool<'a, u32>);
+pub fn pool() {} //~ impl PoolRef for Mine<'_> { type Object = u32; fn pool(&self) -> &Pool<'_, u32> { self.0 } }

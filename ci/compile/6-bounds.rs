@@ -33,3 +33,8 @@ pub fn look(ring: &Coherent<'_, [u32; 4]>, i: usize) -> Result<u32> {
 pub fn look(ring: &Coherent<'_, [u32; 4]>) -> u32 {
     dma_read!(ring, [3]) //~ dma_read!(ring, [3]?)
 }
+
+//# a constant index out of range, in a pool | index out of range of an array shared with a device
+pub fn read(object: &PoolCoherent<&Pool<'_, [u32; 4]>>) -> u32 {
+    dma_read!(object, [3]) //~ dma_read!(object, [4])
+}

@@ -11,7 +11,7 @@ import root
 HEADER = """#![allow(dead_code, missing_docs, unreachable_pub, unused_imports, unused_must_use, unused_mut, unused_variables, private_interfaces)]
 use kernel::{
     c_str, device::*, dma::{self, *}, dma_read, dma_struct, dma_write, driver, io::Mmio,
-    irq::{self, IrqReturn}, pci, prelude::*, sync::Completion, types::ARef,
+    irq::{self, IrqReturn}, pci, prelude::*, sync::{Arc, Completion}, types::ARef,
 };
 """
 
