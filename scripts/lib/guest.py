@@ -4,6 +4,7 @@
 import os
 import pathlib
 import queue
+import random
 import shlex
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ import stage
 from outcome import Fail, Outcome
 
 MEMORY = "512M"
+# What rust_dma_nvme reads; test_nvme.py knows the content by this too.
+DISK, DISK_SIZE, DISK_SERIAL = "disk.img", 64 << 20, "BOOTTEST"
 # Each in a socket of its own: a PC without ACPI tells of no other.
 CPUS = "2"
 # KVM may be there, start the emulator, and yet run no guest.
@@ -81,14 +84,25 @@ def tool(tools, name):
 # Emulator ---------------------------------------------------------------------
 
 
+def disk(built):
+    """The disk of the guest: 64 MiB, always the same, in which no two blocks are alike."""
+    path = built.obj / DISK
+    if not path.exists() or path.stat().st_size != DISK_SIZE:
+        part = path.with_suffix(".part")
+        part.write_bytes(random.Random(DISK_SERIAL).randbytes(DISK_SIZE))
+        part.rename(path)
+
+
 def emulator(built, accelerator, parameters, arguments, shell=False):
     """The whole command that boots the guest."""
+    disk(built)
     append = f"{built.arch.console} printk.time=1 ignore_loglevel printk.devkmsg=on panic=-1"
     if shell:
         append = f"{built.arch.console} quiet panic=-1 kunit.enable=0"
     return built.tools.command(
         built.arch.emulator, *built.arch.machine, "-accel", accelerator, "-smp", f"{CPUS},sockets={CPUS}", "-m", MEMORY, "-nodefaults", "-display", "none",
-        "-serial", "mon:stdio" if shell else "stdio", "-no-reboot", "-device", "edu", "-kernel", built.image, "-initrd", "initramfs.cpio",
+        "-serial", "mon:stdio" if shell else "stdio", "-no-reboot", "-device", "edu",
+        "-drive", f"file={DISK},if=none,id=disk,format=raw,readonly=on", "-device", f"nvme,drive=disk,serial={DISK_SERIAL}", "-kernel", built.image, "-initrd", "initramfs.cpio",
         "-append", " ".join([append, *parameters]), *arguments,
         terminal=shell,
     )  # fmt: skip
