@@ -102,7 +102,7 @@ def emulator(built, accelerator, parameters, arguments, shell=False):
     return built.tools.command(
         built.arch.emulator, *built.arch.machine, "-accel", accelerator, "-smp", f"{CPUS},sockets={CPUS}", "-m", MEMORY, "-nodefaults", "-display", "none",
         "-serial", "mon:stdio" if shell else "stdio", "-no-reboot", "-device", "edu",
-        "-drive", f"file={DISK},if=none,id=disk,format=raw,readonly=on", "-device", f"nvme,drive=disk,serial={DISK_SERIAL}", "-kernel", built.image, "-initrd", "initramfs.cpio",
+        "-drive", f"file={DISK},if=none,id=disk,format=raw,readonly=on", "-global", "nvme.mdts=8", "-device", f"nvme,drive=disk,serial={DISK_SERIAL}", "-kernel", built.image, "-initrd", "initramfs.cpio",
         "-append", " ".join([append, *parameters]), *arguments,
         terminal=shell,
     )  # fmt: skip
