@@ -42,21 +42,31 @@ class Module:
 
     OBJ = kernel.BUILD / "v6.12.38/x86_64"
 
-    def __init__(self, test, directory, name, text):
-        """Goes away with the test, or the class of tests."""
-        self.directory, self.name = self.OBJ / directory, name
+    def __init__(self, test, directory, name, source, obj=OBJ):
+        """Of a text, or a directory, which is copied. Goes away with the test, or the class of tests."""
+        self.obj, self.directory, self.name = obj, obj / directory, name
         shutil.rmtree(self.directory, ignore_errors=True)
-        self.directory.mkdir(parents=True)
         (test.addClassCleanup if isinstance(test, type) else test.addCleanup)(shutil.rmtree, self.directory)
-        (self.directory / f"{name}.rs").write_text(text)
-        (self.directory / "Makefile").write_text(f"obj-m := {name}.o\n")
-        self.tools = root.Tools(kernel.BUILD / "root", LINUX, self.OBJ, kernel.BUILD / "ccache")
+        if isinstance(source, pathlib.Path):
+            shutil.copytree(source, self.directory)
+        else:
+            self.directory.mkdir(parents=True)
+            (self.directory / f"{name}.rs").write_text(source)
+            (self.directory / "Makefile").write_text(f"obj-m := {name}.o\n")
+        self.tools = root.Tools(kernel.BUILD / "root", LINUX, self.obj, kernel.BUILD / "ccache")
         self.inside = f"{self.tools.obj}/{directory}"
 
     def make(self, *targets):
         """Whether it could be made, and all that was said."""
         built = kernel.Kernel(None, "x86_64", arch.ARCHES["x86_64"], self.tools, 2)
         return self.run(*built.make(f"M={self.inside}", *targets))
+
+    def ko(self):
+        """The module, made."""
+        made, said = self.make("modules")
+        if not made:
+            raise AssertionError(said)
+        return self.directory / f"{self.name}.ko"
 
     def rustfmt(self):
         return self.run(*self.tools.command("rustfmt", "--check", "--edition", "2021", f"{self.inside}/{self.name}.rs"))

@@ -1,12 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Guests that go wrong, for real: each is told apart, in words and by exit status, and at once."""
 
-import shutil
-import subprocess
-
-import arch
 import boot
-import kernel
 import root
 from outcome import Outcome
 
@@ -76,30 +71,18 @@ class Planted(boot.Case):
 
     @classmethod
     def setUpClass(cls):
-        cls.obj = kernel.BUILD / "v6.12.38/x86_64"
-        cls.dir = cls.obj / "planted"
-        shutil.rmtree(cls.dir, ignore_errors=True)
-        shutil.copytree(root.TOP / "ci/tests/planted", cls.dir)
-        tools = root.Tools(kernel.BUILD / "root", boot.LINUX, cls.obj, kernel.BUILD / "ccache")
-        tree = kernel.Tree(boot.LINUX, boot.LINUX.parent, "", "", "")
-        built = kernel.Kernel(tree, "x86_64", arch.ARCHES["x86_64"], tools, 2)
-        made = subprocess.run(built.make(f"M={tools.obj}/planted", "modules"), capture_output=True, text=True)
-        if made.returncode:
-            raise AssertionError(made.stdout + made.stderr)
-
-    @classmethod
-    def tearDownClass(cls):
-        shutil.rmtree(cls.dir)
+        cls.module = boot.Module(cls, "planted", "planted", root.TOP / "ci/tests/planted")
+        cls.ko = cls.module.ko()
 
     def planted(self, outcome, fault, *says):
-        output = self.ends(outcome, *PATIENT, "--add", self.dir / "planted.ko", "--run", f"insmod /planted.ko fault={fault}")
+        output = self.ends(outcome, *PATIENT, "--add", self.ko, "--run", f"insmod /planted.ko fault={fault}")
         for words in says:
             self.assertIn(words, output)
 
     def test_no_fault(self):
         """The module itself does no harm; so it is the fault that is seen."""
         self.planted(Outcome.PASS, "none")
-        self.assertIn("planted: bound", (self.obj / "console.log").read_text())
+        self.assertIn("planted: bound", (self.module.obj / "console.log").read_text())
 
     def test_dma_api(self):
         self.planted(Outcome.DMA_API, "size", "DMA-API: ", "frees DMA memory with different size")

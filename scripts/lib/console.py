@@ -41,6 +41,7 @@ ALLOWED = [
     for pattern, reason in (
         (r"DMA-API: preallocated \d+ debug entries", "said once at boot, when the checks are ready"),
         (r"DMA-API: debugging enabled by kernel config", "said once at boot, when the checks are on"),
+        (r"DMA-API: (enable driver filter|switching off dma-debug driver filter)", "asked for by who wrote to the driver filter, such as ci/cases"),
         (r"DMA-API: debugging disabled on kernel command line", "asked for by who gave the kernel parameter"),
     )
 ]

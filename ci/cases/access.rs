@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Accesses to shared memory: volatile, checked, and of the right size.
+
+use crate::{
+    coherent::{bytes, pattern, Record},
+    Data, Test,
+};
+use kernel::{
+    device::Start,
+    dma::{dma_mb, dma_rmb, dma_wmb, Coherent},
+    dma_read, dma_struct, dma_write, pci,
+    prelude::*,
+};
+
+dma_struct! {
+    pub(crate) struct Flags {
+        before: u32,
+        pub(crate) done: u32,
+    }
+}
+
+dma_struct! {
+    struct Words {
+        a: u64,
+        b: i64,
+        c: usize,
+        d: isize,
+        e: u32,
+        f: i32,
+        g: u16,
+        h: i16,
+        i: u8,
+        j: i8,
+        padding: [u8; 2],
+    }
+}
+
+dma_struct! {
+    struct Nested {
+        head: u64,
+        records: [[Record; 2]; 3],
+        tail: [u8; 8],
+    }
+}
+
+/// Each type, with values that show the sign and the order of the bytes.
+pub(crate) fn words(test: &mut Test<'_, '_>) -> Result {
+    let memory = Coherent::<Words>::zeroed(test.dma()?, GFP_KERNEL)?;
+    macro_rules! both {
+        ($($field:ident: $ty:ty),*) => {
+            $(for value in [<$ty>::MIN, <$ty>::MAX, 0, 1, 0x7e_u8 as $ty] {
+                memory.write(&Words {
+                    a: !0, b: !0, c: !0, d: !0, e: !0, f: !0, g: !0, h: !0, i: !0, j: !0, padding: [0xff; 2],
+                });
+                dma_write!(memory, .$field, value);
+                check!(dma_read!(memory, .$field) == value);
+                check!(memory.read().$field == value);
+                // and nothing else
+                dma_write!(memory, .$field, !0);
+                let all = memory.read();
+                check!(all.a == !0 && all.b == !0 && all.c == !0 && all.d == !0 && all.e == !0);
+                check!(all.f == !0 && all.g == !0 && all.h == !0 && all.i == !0 && all.j == !0);
+                check!(all.padding == [0xff; 2]);
+            })*
+        };
+    }
+    both!(a: u64, b: i64, c: usize, d: isize, e: u32, f: i32, g: u16, h: i16, i: u8, j: i8);
+    Ok(())
+}
+
+/// Fields within arrays within fields.
+pub(crate) fn fields(test: &mut Test<'_, '_>) -> Result {
+    let dma = test.dma()?;
+    // No: `u32` before `u64` would be padding.
+    const _: () = assert!(core::mem::size_of::<Record>() == 24);
+    let memory = Coherent::<[[Record; 2]; 3]>::zeroed(dma, GFP_KERNEL);
+    check!(memory.is_ok());
+    let memory = Coherent::<Rows>::zeroed(dma, GFP_KERNEL)?;
+    for row in 0..3 {
+        for column in 0..2 {
+            dma_write!(memory, .rows[row]?[column]?.word, (10 * row + column) as u32);
+            dma_write!(memory, .rows[row]?[column]?.tail[3], row as u16);
+        }
+    }
+    check!(dma_read!(memory, .rows[2][1].word) == 21);
+    check!(dma_read!(memory, .rows[0][1].word) == 1);
+    check!(dma_read!(memory, .rows[2][0].tail[3]) == 2);
+    check!(dma_read!(memory, .rows[2][0].tail[2]) == 0);
+    check!(dma_read!(memory, .end) == 0);
+    Ok(())
+}
+
+dma_struct! {
+    struct Rows {
+        rows: [[Record; 2]; 3],
+        end: u64,
+    }
+}
+
+/// At the end and past it there is an error, and nothing is written.
+pub(crate) fn indices(test: &mut Test<'_, '_>) -> Result {
+    let dma = test.dma()?;
+    let rows = Coherent::<Rows>::zeroed(dma, GFP_KERNEL)?;
+    let slice = Coherent::<[u32]>::zeroed_slice(dma, 1024, GFP_KERNEL)?;
+    let read_row = |row: usize, column: usize| -> Result<u32> {
+        Ok(dma_read!(rows, .rows[row]?[column]?.word))
+    };
+    let write_row = |row: usize, column: usize| -> Result {
+        dma_write!(rows, .rows[row]?[column]?.word, !0);
+        Ok(())
+    };
+    let read = |index: usize| -> Result<u32> { Ok(dma_read!(slice, [index]?)) };
+    let write = |index: usize, value: u32| -> Result {
+        dma_write!(slice, [index]?, value);
+        Ok(())
+    };
+    for (row, column) in [(3, 0), (0, 2), (2, 2), (3, 2), (0, 3), (usize::MAX, 0), (0, usize::MAX)] {
+        check!(read_row(row, column) == Err(EINVAL));
+        check!(write_row(row, column) == Err(EINVAL));
+    }
+    check!(dma_read!(rows, .end) == 0);
+    check!(read_row(2, 1) == Ok(0));
+    write(1023, 7)?;
+    check!(read(1023) == Ok(7));
+    for index in [1024, 1025, 1 << 30, 1 << 62, (1 << 62) + 1, isize::MAX as usize, usize::MAX] {
+        check!(read(index) == Err(EINVAL));
+        check!(write(index, 9) == Err(EINVAL));
+    }
+    check!(read(0) == Ok(0));
+    check!(read(1) == Ok(0));
+    Ok(())
+}
+
+/// What stands in the brackets, and the value, happens once, and nothing if it fails.
+pub(crate) fn index_once(test: &mut Test<'_, '_>) -> Result {
+    let slice = Coherent::<[u32]>::zeroed_slice(test.dma()?, 4, GFP_KERNEL)?;
+    let mut at = 0;
+    let mut next = || {
+        at += 1;
+        at - 1
+    };
+    for value in 0..4 {
+        dma_write!(slice, [next()]?, 100 + value);
+    }
+    at = 0;
+    let mut next = || {
+        at += 1;
+        at - 1
+    };
+    for value in 0..4 {
+        check!(dma_read!(slice, [next()]?) == 100 + value);
+    }
+    let mut evaluated = 0;
+    let mut write = |index: usize| -> Result {
+        dma_write!(slice, [index]?, {
+            evaluated += 1;
+            evaluated
+        });
+        Ok(())
+    };
+    write(0)?;
+    check!(write(4) == Err(EINVAL));
+    check!(evaluated >= 1 && evaluated <= 2);
+    check!(dma_read!(slice, [0]?) == 1);
+    Ok(())
+}
+
+/// Copies of all alignments and small lengths, and of some large ones, are to the byte.
+pub(crate) fn copies(test: &mut Test<'_, '_>) -> Result {
+    let memory = bytes(test.dma()?, 256)?;
+    let fill = KVec::from_elem(0xee_u8, 256, GFP_KERNEL)?;
+    let from = pattern(256, 1)?;
+    let mut found = KVec::from_elem(0, 256, GFP_KERNEL)?;
+    for at in 0..18 {
+        for len in Iterator::chain(0..40, [63, 64, 65, 200, 238]) {
+            for skew in [0, 1, 3, 4] {
+                memory.copy_from_slice(0, &fill)?;
+                let from = &from[skew..][..len];
+                memory.copy_from_slice(at, from)?;
+                memory.copy_to_slice(0, &mut found)?;
+                check!(found[..at].iter().all(|byte| *byte == 0xee));
+                check!(found[at..at + len] == *from);
+                check!(found[at + len..].iter().all(|byte| *byte == 0xee));
+                let mut back = [0xdd; 256];
+                memory.copy_to_slice(at, &mut back[skew..][..len])?;
+                check!(back[skew..][..len] == *from);
+                check!(back[..skew].iter().all(|byte| *byte == 0xdd));
+                check!(back[skew + len..].iter().all(|byte| *byte == 0xdd));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is not all there is not copied at all.
+pub(crate) fn copies_range(test: &mut Test<'_, '_>) -> Result {
+    let memory = Coherent::<[u16]>::zeroed_slice(test.dma()?, 100, GFP_KERNEL)?;
+    let (ones, mut to) = ([1; 101], [2; 101]);
+    for (index, len) in [
+        (100, 1), (99, 2), (0, 101), (1, 100), (101, 0), (101, 1), (50, 51), (usize::MAX, 0), (usize::MAX, 1),
+        (usize::MAX - 1, 3), (usize::MAX - 99, 100), (usize::MAX / 2 + 1, 0), (usize::MAX / 2 + 1, 2),
+        (isize::MAX as usize, 1),
+    ] {
+        check!(memory.copy_from_slice(index, &ones[..len]) == Err(EINVAL));
+        check!(memory.copy_to_slice(index, &mut to[..len]) == Err(EINVAL));
+        check!(to == [2; 101]);
+    }
+    memory.copy_from_slice(100, &[])?;
+    memory.copy_to_slice(100, &mut [])?;
+    memory.copy_to_slice(0, &mut [])?;
+    memory.copy_to_slice(0, &mut to[..100])?;
+    check!(to[..100] == [0; 100] && to[100] == 2);
+    memory.copy_from_slice(0, &ones[..100])?;
+    memory.copy_to_slice(99, &mut to[100..])?;
+    check!(to[100] == 1);
+    Ok(())
+}
+
+/// Values as a whole.
+pub(crate) fn values(test: &mut Test<'_, '_>) -> Result {
+    let dma = test.dma()?;
+    let memory = Coherent::<Nested>::zeroed(dma, GFP_KERNEL)?;
+    check!(memory.size() == core::mem::size_of::<Nested>());
+    let mut value = memory.read();
+    check!(value.head == 0 && value.tail == [0; 8]);
+    value.tail = [1, 2, 3, 4, 5, 6, 7, 8];
+    value.records[2][1].tail[3] = 0xabcd;
+    memory.write(&value);
+    check!(dma_read!(memory, .tail[3]) == 4);
+    check!(dma_read!(memory, .records[2][1].tail[3]) == 0xabcd);
+    dma_write!(memory, .head, 0x55);
+    check!(memory.read().head == 0x55);
+    let odd = Coherent::<[u8; 7]>::zeroed(dma, GFP_KERNEL)?;
+    odd.write(&[1, 2, 3, 4, 5, 6, 7]);
+    check!(odd.read() == [1, 2, 3, 4, 5, 6, 7]);
+    Ok(())
+}
+
+pub(crate) fn barriers(test: &mut Test<'_, '_>) -> Result {
+    let slice = Coherent::<[u32]>::zeroed_slice(test.dma()?, 2, GFP_KERNEL)?;
+    for value in 0..1000 {
+        dma_write!(slice, [0]?, value);
+        dma_wmb();
+        dma_write!(slice, [1]?, value);
+        dma_mb();
+        check!(dma_read!(slice, [1]?) == value);
+        dma_rmb();
+        check!(dma_read!(slice, [0]?) == value);
+    }
+    Ok(())
+}
+
+pub(crate) fn volatile(test: &mut Test<'_, '_>) -> Result {
+    let dma = test.dma_and_edu()?;
+    let flags = Coherent::<Flags>::zeroed(dma, GFP_KERNEL)?;
+    dma_write!(flags, .before, 0x600d);
+    test.kept.flags = Some(flags);
+    Ok(())
+}
+
+/// Waits for what the device writes in a loop that calls nothing. Were the read an ordinary one, the
+/// compiler would do it once.
+pub(crate) fn volatile_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    dev.set_master();
+    let (edu, flags) = (data.edu()?, data.kept.flags.as_ref().ok_or(EINVAL)?);
+    edu.fetch(flags.dma_address(), 0, 4)?;
+    for round in 0..2 {
+        dma_write!(flags, .done, 0);
+        dma_mb();
+        edu.begin_store(0, flags.dma_address_at(4)?, 4)?;
+        let mut seen = 0;
+        for _ in 0..2_000_000_000_u32 {
+            seen = if round == 0 {
+                dma_read!(flags, .done)
+            } else {
+                flags.read().done
+            };
+            if seen != 0 {
+                break;
+            }
+        }
+        check!(seen == 0x600d);
+        edu.wait()?;
+    }
+    Ok(())
+}

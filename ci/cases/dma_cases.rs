@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Cases for the DMA and PCI abstractions, which run in the guest.
+//!
+//! Each case is an entry of the driver's ID table. `cases.sh` binds the driver to a device once for
+//! each, and picks the case by the `driver_data` that it writes to `new_id`. What is printed here,
+//! it reads.
+
+use kernel::{
+    device::{Core, Start},
+    dma::{self, Coherent, Dma, DmaMask},
+    pci,
+    prelude::*,
+};
+
+/// Ends a case, as failed, unless `$condition` holds.
+macro_rules! check {
+    ($condition:expr) => {
+        if !$condition {
+            kernel::pr_err!("FAILED: {}:{}: {}\n", file!(), line!(), stringify!($condition));
+            return Err(kernel::error::code::EIO);
+        }
+    };
+}
+
+mod access;
+mod coherent;
+mod edu;
+mod forget;
+mod io;
+mod order;
+mod pci_device;
+mod setup;
+mod smp;
+
+use edu::Edu;
+
+/// One case.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    probe: for<'a, 'bound> fn(&mut Test<'a, 'bound>) -> Result,
+    start: for<'a, 'bound> fn(&pci::Device<Start<'bound>>, &'a Data<'bound>) -> Result,
+    remove: for<'a, 'bound> fn(&'a Data<'bound>) -> Result,
+    /// The error with which the initialiser of the data fails, when there is more in it already.
+    init: Result,
+    /// With what it ends.
+    expect: Result,
+    /// How many allocations it leaks.
+    leaks: usize,
+    device: Kind,
+}
+
+/// What a case is for: its name, and its IDs.
+type Kind = (&'static str, u16, u16);
+
+const EDU: Kind = ("edu", 0x1234, 0x11e8);
+const IVSHMEM: Kind = ("ivshmem", 0x1af4, 0x1110);
+const TESTDEV: Kind = ("testdev", 0x1b36, 0x0005);
+
+const CASE: Case = Case {
+    name: "",
+    probe: |_| Ok(()),
+    start: |_, _| Ok(()),
+    remove: |_| Ok(()),
+    init: Ok(()),
+    expect: Ok(()),
+    leaks: 0,
+    device: EDU,
+};
+
+macro_rules! cases {
+    ($($module:ident: $($name:ident $({ $($field:ident: $value:expr),* })?),* $(,)?;)*) => {
+        // IDs of no device, which only `driver_data` picks from.
+        kernel::pci_device_table!(TABLE, Case, [$($((
+            pci::DeviceId::from_id(0x1234, 0xffff),
+            Case {
+                name: concat!(stringify!($module), "::", stringify!($name)),
+                probe: $module::$name,
+                $($($field: $value,)*)?
+                ..CASE
+            }
+        ),)*)*]);
+    };
+}
+
+cases! {
+    pci_device: ids, contexts, references, printing, resources, enable, bar_not_enabled,
+        bar_missing, bar_size, bar_twice, bar_read;
+    io: edu, edu_range, memory { device: IVSHMEM }, memory_range { device: IVSHMEM },
+        ports { device: TESTDEV };
+    setup: masks_missing, masks, masks_too_small, masks_in_turn, required,
+        segments_changed, segments_default, segments_wrong, numbers;
+    coherent: sizes, zeroed_again, nothing, too_much, largest, flags, attributes, addresses,
+        boxes, box_init, box_slices, handles, handles_wrong, exhausted,
+        moves_bytes { start: coherent::moves_bytes_start },
+        moves_values { start: coherent::moves_values_start },
+        moves_handle { start: coherent::moves_handle_start },
+        moves_with_attributes { start: coherent::moves_with_attributes_start };
+    access: words, fields, indices, index_once, copies, copies_range, values, barriers,
+        volatile { start: access::volatile_start };
+    order: drops { start: order::drops_start, remove: order::drops_remove },
+        probe_fails { expect: Err(ENODEV) },
+        init_fails { init: Err(ENOSPC), expect: Err(ENOSPC) },
+        start_fails { start: order::start_fails_start, remove: order::never, expect: Err(EBUSY) },
+        muted_when_removed { start: order::muted_start },
+        muted_when_start_fails { start: order::muted_start_fails, expect: Err(EBUSY) },
+        not_mastering { start: order::not_mastering_start };
+    smp: words, copies, allocations, device { start: smp::device_start };
+    forget: nothing_so_far, setup, bar, coherent { leaks: 1 }, coherent_again { start: forget::again_start },
+        boxes { leaks: 3 }, handle { leaks: 1 }, data { leaks: 2 }, and_then;
+}
+
+/// What a case has when it is probed.
+struct Test<'a, 'bound> {
+    dev: &'a pci::Device<Core<'bound>>,
+    setup: Option<dma::Setup<'bound>>,
+    kept: Kept<'bound>,
+}
+
+impl<'bound> Test<'_, 'bound> {
+    /// The set-up. There is one.
+    fn setup(&mut self) -> Result<dma::Setup<'bound>> {
+        self.setup.take().ok_or(EINVAL)
+    }
+
+    /// The right to allocate, with a mask of 28 bits.
+    fn dma(&mut self) -> Result<Dma<'bound>> {
+        let mut setup = self.setup()?;
+        setup.set_mask_and_coherent(DmaMask::new::<28>())?;
+        setup.finish()
+    }
+
+    /// The right to allocate; the device is kept for `start`.
+    fn dma_and_edu(&mut self) -> Result<Dma<'bound>> {
+        self.kept.edu = Some(Edu::new(self.dev)?);
+        self.dma()
+    }
+}
+
+/// What a case keeps until the driver is unbound, and drops in this order.
+#[derive(Default)]
+struct Kept<'bound> {
+    first: Option<order::Step>,
+    muted: Option<order::Muted<'bound>>,
+    edu: Option<Edu<'bound>>,
+    bytes: Option<Coherent<'bound, [u8]>>,
+    more: KVec<Coherent<'bound, [u8]>>,
+    values: Option<coherent::Values<'bound>>,
+    flags: Option<Coherent<'bound, access::Flags>>,
+    handle: Option<dma::CoherentHandle<'bound>>,
+    second: Option<order::Step>,
+}
+
+struct Data<'bound> {
+    kept: Kept<'bound>,
+    last: Last,
+}
+
+impl<'bound> Data<'bound> {
+    fn edu(&self) -> Result<&Edu<'bound>> {
+        self.kept.edu.as_ref().ok_or(EINVAL)
+    }
+
+    fn bytes(&self) -> Result<&Coherent<'bound, [u8]>> {
+        self.kept.bytes.as_ref().ok_or(EINVAL)
+    }
+}
+
+/// Dropped after everything else in the data.
+struct Last(&'static Case);
+
+impl Last {
+    fn new(case: &'static Case) -> Result<Self> {
+        case.init?;
+        Ok(Self(case))
+    }
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        pr_info!("{}: dropped\n", self.0.name);
+    }
+}
+
+struct Cases;
+
+impl Case {
+    /// Compares how a stage ended with how it should; prints the verdict if it was the last.
+    fn after(&self, result: Result, last: bool) -> Result {
+        let expected = if result.is_ok() && !last {
+            return Ok(());
+        } else {
+            result == self.expect
+        };
+        if !expected {
+            pr_err!("FAILED: {}: {:?} instead of {:?}\n", self.name, result, self.expect);
+        } else if result.is_ok() {
+            pr_info!("{}: ok, leaks {}\n", self.name, self.leaks);
+        } else {
+            pr_info!("{}: ok, not bound\n", self.name);
+        }
+        result
+    }
+}
+
+impl pci::Driver for Cases {
+    type IdInfo = Case;
+    type Data<'bound> = Data<'bound>;
+
+    const ID_TABLE: pci::IdTable<Case> = TABLE;
+
+    fn probe<'bound>(
+        dev: &pci::Device<Core<'bound>>,
+        case: &'static Case,
+        setup: dma::Setup<'bound>,
+    ) -> Result<impl PinInit<Data<'bound>, Error>> {
+        let (kind, vendor, device) = case.device;
+        if (dev.vendor_id(), dev.device_id()) != (vendor, device) {
+            pr_info!("{}: wants {}\n", case.name, kind);
+            return Err(ENODEV);
+        }
+        pr_info!("{}: begin\n", case.name);
+        let mut test = Test {
+            dev,
+            setup: Some(setup),
+            kept: Kept::default(),
+        };
+        case.after((case.probe)(&mut test), false)?;
+        let kept = test.kept;
+        if case.init.is_err() {
+            let _ = case.after(case.init, false);
+        }
+        Ok(kernel::try_init!(Data {
+            kept,
+            last: Last::new(case)?,
+        }))
+    }
+
+    fn start<'bound>(
+        dev: &pci::Device<Start<'bound>>,
+        data: Pin<&Data<'bound>>,
+    ) -> Result {
+        let data = data.get_ref();
+        let case = data.last.0;
+        case.after((case.start)(dev, data), true)
+    }
+
+    fn remove<'bound>(_dev: &pci::Device<Core<'bound>>, data: Pin<&Data<'bound>>) {
+        let data = data.get_ref();
+        if (data.last.0.remove)(data).is_err() {
+            pr_err!("FAILED: {}: remove\n", data.last.0.name);
+        }
+    }
+}
+
+kernel::module_pci_driver! {
+    type: Cases,
+    name: "dma_cases",
+    author: "Seed dfb84e63 maintainers",
+    description: "Cases for the DMA and PCI abstractions",
+    license: "GPL",
+}

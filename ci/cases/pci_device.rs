@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! PCI devices, their contexts and their BARs.
+
+use crate::{edu, Test};
+use kernel::{
+    c_str, dev_alert, dev_crit, dev_dbg, dev_emerg, dev_err, dev_info, dev_notice, dev_warn, device,
+    pci,
+    prelude::*,
+    types::ARef,
+};
+
+const MIB: usize = 1 << 20;
+
+pub(crate) fn ids(test: &mut Test<'_, '_>) -> Result {
+    check!(test.dev.vendor_id() == 0x1234);
+    check!(test.dev.device_id() == 0x11e8);
+    Ok(())
+}
+
+pub(crate) fn contexts<'bound>(test: &mut Test<'_, 'bound>) -> Result {
+    let bound: &'bound pci::Device<device::Bound> = test.dev.bound();
+    let normal: &pci::Device = bound;
+    let core: &device::Device<device::Core<'bound>> = test.dev.as_ref();
+    let inner: &'bound device::Device<device::Bound> = core.bound();
+    let same: &device::Device<device::Bound> = bound.as_ref();
+    check!(core::ptr::eq(inner, same));
+    check!(normal.device_id() == bound.device_id());
+    Ok(())
+}
+
+/// References that outlive the binding are to devices of which nothing is known.
+pub(crate) fn references(test: &mut Test<'_, '_>) -> Result {
+    let normal: &pci::Device = test.dev;
+    let one: ARef<pci::Device> = normal.into();
+    let two = one.clone();
+    drop(one);
+    check!(two.vendor_id() == 0x1234);
+    let inner: ARef<device::Device> = (&*two).into();
+    drop(two);
+    dev_info!(inner, "still there\n");
+    Ok(())
+}
+
+/// `cases.sh` looks at the levels.
+pub(crate) fn printing(test: &mut Test<'_, '_>) -> Result {
+    let dev: &device::Device = test.dev.bound().as_ref();
+    dev_emerg!(dev, "at level {}\n", 0);
+    dev_alert!(dev, "at level {}\n", 1);
+    dev_crit!(dev, "at level {}\n", 2);
+    dev_err!(dev, "at level {}\n", 3);
+    dev_warn!(dev, "at level {}\n", 4);
+    dev_notice!(dev, "at level {}\n", 5);
+    dev_info!(dev, "at level {}\n", 6);
+    dev_dbg!(dev, "at level {}\n", 7);
+    Ok(())
+}
+
+pub(crate) fn resources(test: &mut Test<'_, '_>) -> Result {
+    check!(test.dev.resource_len(0)? == MIB as _);
+    for bar in 1..6 {
+        check!(test.dev.resource_len(bar)? == 0);
+    }
+    for bar in [6, 7, 0x7fff_ffff, 0x8000_0000, u32::MAX] {
+        check!(test.dev.resource_len(bar) == Err(EINVAL));
+    }
+    Ok(())
+}
+
+pub(crate) fn enable(test: &mut Test<'_, '_>) -> Result {
+    test.dev.enable_device()?;
+    test.dev.enable_device()
+}
+
+pub(crate) fn bar_not_enabled(test: &mut Test<'_, '_>) -> Result {
+    let dev = test.dev.bound();
+    check!(dev.iomap_region(0, c_str!("early")).err() == Some(EINVAL));
+    check!(dev.iomap_region_sized::<4>(0, c_str!("early")).err() == Some(EINVAL));
+    test.dev.enable_device()?;
+    check!(dev.iomap_region(0, c_str!("in time")).is_ok());
+    Ok(())
+}
+
+pub(crate) fn bar_missing(test: &mut Test<'_, '_>) -> Result {
+    test.dev.enable_device()?;
+    let dev = test.dev.bound();
+    for bar in [1, 2, 3, 4, 5, 6, 7, 0x8000_0000, u32::MAX] {
+        check!(dev.iomap_region(bar, c_str!("none")).err() == Some(EINVAL));
+    }
+    Ok(())
+}
+
+/// A BAR that is too small is not kept reserved.
+pub(crate) fn bar_size(test: &mut Test<'_, '_>) -> Result {
+    test.dev.enable_device()?;
+    let dev = test.dev.bound();
+    check!(dev.iomap_region_sized::<{ MIB + 1 }>(0, c_str!("large")).err() == Some(EINVAL));
+    check!(dev.iomap_region_sized::<{ usize::MAX }>(0, c_str!("large")).err() == Some(EINVAL));
+    check!(dev.iomap_region_sized::<MIB>(0, c_str!("all"))?.size() == MIB);
+    check!(dev.iomap_region_sized::<4>(0, c_str!("little"))?.size() == MIB);
+    check!(dev.iomap_region_sized::<0>(0, c_str!("nothing"))?.size() == MIB);
+    check!(dev.iomap_region(0, c_str!("any"))?.size() == MIB);
+    Ok(())
+}
+
+pub(crate) fn bar_twice(test: &mut Test<'_, '_>) -> Result {
+    test.dev.enable_device()?;
+    let dev = test.dev.bound();
+    let bar = dev.iomap_region(0, c_str!("first"))?;
+    check!(dev.iomap_region(0, c_str!("second")).err() == Some(EBUSY));
+    check!(bar.try_read32(edu::ID)? & 0xffff == 0xed);
+    drop(bar);
+    check!(dev.iomap_region(0, c_str!("third"))?.try_read32(edu::ID)? & 0xffff == 0xed);
+    Ok(())
+}
+
+/// The BAR can be used for as long as the data exists.
+pub(crate) fn bar_read(test: &mut Test<'_, '_>) -> Result {
+    let edu = edu::Edu::new(test.dev)?;
+    check!(edu.0.read32(edu::ID) & 0xffff == 0xed);
+    check!(edu.0.addr() % 4096 == 0);
+    test.kept.edu = Some(edu);
+    Ok(())
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What comes before memory: masks, and limits of segments.
+
+use crate::Test;
+use kernel::{
+    dma::{as_u64, attrs, lower_32_bits, upper_32_bits, Coherent, DmaAddress, DmaMask},
+    prelude::*,
+};
+
+/// Whatever a binding before this one set, the masks have to be set again.
+pub(crate) fn masks_missing(test: &mut Test<'_, '_>) -> Result {
+    check!(test.setup()?.finish().err() == Some(EINVAL));
+    Ok(())
+}
+
+pub(crate) fn masks(test: &mut Test<'_, '_>) -> Result {
+    let mut setup = test.setup()?;
+    setup.set_mask(DmaMask::new::<32>())?;
+    setup.set_coherent_mask(DmaMask::new::<28>())?;
+    let dma = setup.finish()?;
+    let memory = Coherent::<[u8]>::zeroed_slice(dma, 1, GFP_KERNEL)?;
+    check!(as_u64(memory.dma_address()) <= DmaMask::new::<28>().value());
+    Ok(())
+}
+
+/// Where no memory is, there is an error at the latest when it is asked for; with an IOMMU, then.
+pub(crate) fn masks_too_small(test: &mut Test<'_, '_>) -> Result {
+    let mut setup = test.setup()?;
+    for bits in 1..=12 {
+        match setup.set_mask_and_coherent(DmaMask::try_new(bits)?) {
+            Ok(()) => (),
+            Err(error) => check!(error == EIO),
+        }
+    }
+    if setup.set_mask_and_coherent(DmaMask::new::<12>()) == Ok(()) {
+        let dma = setup.finish()?;
+        let attrs = attrs::NO_WARN;
+        for _ in 0..2 {
+            let memory =
+                Coherent::<[u8]>::zeroed_slice_with_attrs(dma, 8192, GFP_KERNEL, attrs);
+            check!(memory.err() == Some(ENOMEM));
+        }
+        return Ok(());
+    }
+    // The failures did not count.
+    check!(setup.finish().err() == Some(EINVAL));
+    Ok(())
+}
+
+/// Another mask may be tried after one that does not do; the last counts.
+pub(crate) fn masks_in_turn(test: &mut Test<'_, '_>) -> Result {
+    let mut setup = test.setup()?;
+    let _ = setup.set_mask_and_coherent(DmaMask::new::<1>());
+    setup.set_mask_and_coherent(DmaMask::new::<64>())?;
+    setup.set_mask_and_coherent(DmaMask::new::<24>())?;
+    let dma = setup.finish()?;
+    for _ in 0..8 {
+        let memory = Coherent::<[u8]>::zeroed_slice(dma, 8192, GFP_KERNEL)?;
+        check!(as_u64(memory.dma_address_at(8191)?) < 1 << 24);
+    }
+    Ok(())
+}
+
+pub(crate) fn required(test: &mut Test<'_, '_>) -> Result {
+    let mask = test.setup()?.required_mask();
+    check!(mask >= 0xfff_ffff);
+    check!(mask & mask.wrapping_add(1) == 0);
+    Ok(())
+}
+
+pub(crate) fn segments_changed(test: &mut Test<'_, '_>) -> Result {
+    let mut setup = test.setup()?;
+    setup.set_mask_and_coherent(DmaMask::new::<28>())?;
+    setup.set_max_seg_size(u32::MAX)?;
+    setup.set_max_seg_size(1)?;
+    setup.set_seg_boundary(1 << 63)?;
+    setup.set_seg_boundary(2)?;
+    let dma = setup.finish()?;
+    check!(dma.max_seg_size() == 1);
+    check!(dma.seg_boundary_mask() == 1);
+    Ok(())
+}
+
+/// What the binding before this one set is forgotten.
+pub(crate) fn segments_default(test: &mut Test<'_, '_>) -> Result {
+    let dma = test.dma()?;
+    check!(dma.max_seg_size() == 1 << 16);
+    check!(dma.seg_boundary_mask() == 0xffff_ffff);
+    let same: &kernel::device::Device<kernel::device::Bound> = test.dev.bound().as_ref();
+    check!(core::ptr::eq(dma.device(), same));
+    Ok(())
+}
+
+pub(crate) fn segments_wrong(test: &mut Test<'_, '_>) -> Result {
+    let mut setup = test.setup()?;
+    setup.set_mask_and_coherent(DmaMask::new::<28>())?;
+    check!(setup.set_max_seg_size(0) == Err(EINVAL));
+    for boundary in [0, 1, 3, 4095, usize::MAX, (1 << 63) + 1] {
+        check!(setup.set_seg_boundary(boundary) == Err(EINVAL));
+    }
+    let dma = setup.finish()?;
+    check!(dma.max_seg_size() == 1 << 16);
+    check!(dma.seg_boundary_mask() == 0xffff_ffff);
+    Ok(())
+}
+
+pub(crate) fn numbers(_test: &mut Test<'_, '_>) -> Result {
+    for bits in [0, 65, 128, u32::MAX] {
+        check!(DmaMask::try_new(bits) == Err(EINVAL));
+    }
+    for bits in 1..=64 {
+        check!(DmaMask::try_new(bits)?.value() == u64::MAX >> (64 - bits));
+    }
+    check!(DmaMask::new::<64>() > DmaMask::new::<1>());
+    let address = 0x1234_5678_9abc_def0_u64 as DmaAddress;
+    check!(as_u64(address) as DmaAddress == address);
+    check!(lower_32_bits(address) == 0x9abc_def0);
+    check!(upper_32_bits(address) == (as_u64(address) >> 32) as u32);
+    check!(attrs::NO_WARN != attrs::WRITE_COMBINE);
+    Ok(())
+}

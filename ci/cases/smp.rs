@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Use from several CPUs at once.
+
+use crate::{
+    coherent::{bytes, pattern},
+    Data, Test,
+};
+use core::sync::atomic::{AtomicUsize, Ordering};
+use kernel::{
+    device::Start,
+    dma::{dma_mb, Coherent, CoherentBox, CoherentHandle},
+    dma_read, dma_write, pci,
+    prelude::*,
+    sync::Arc,
+    time::msleep,
+    workqueue,
+};
+
+const WORKERS: usize = 4;
+
+#[derive(Clone, Copy)]
+struct Work(&'static (dyn Fn(usize) -> Result + Sync));
+
+/// Runs `work` on several workers at once, and returns when all are done.
+///
+/// A driver has no such thing: what it gives to a workqueue can't refer to what is bound.
+fn at_once(work: &(dyn Fn(usize) -> Result + Sync)) -> Result {
+    // SAFETY: This function waits for the end of all that uses it.
+    let work = Work(unsafe { core::mem::transmute::<&(dyn Fn(usize) -> Result + Sync), _>(work) });
+    let counts = Arc::new([const { AtomicUsize::new(0) }; 3], GFP_KERNEL)?;
+    let mut spawned = 0;
+    for number in 0..WORKERS {
+        let counts = counts.clone();
+        let spawn = workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
+            let [begun, failed, ended] = &*counts;
+            begun.fetch_add(1, Ordering::SeqCst);
+            // All of them, or almost, at the same time.
+            for _ in 0..100 {
+                if begun.load(Ordering::SeqCst) == WORKERS {
+                    break;
+                }
+                msleep(1);
+            }
+            if { work }.0(number).is_err() {
+                failed.fetch_add(1, Ordering::SeqCst);
+            }
+            ended.fetch_add(1, Ordering::SeqCst);
+        });
+        if spawn.is_ok() {
+            spawned += 1;
+        }
+    }
+    while counts[2].load(Ordering::SeqCst) != spawned {
+        msleep(1);
+    }
+    check!(spawned == WORKERS);
+    check!(counts[1].load(Ordering::SeqCst) == 0);
+    Ok(())
+}
+
+/// Each worker has words of its own among the others'.
+pub(crate) fn words(test: &mut Test<'_, '_>) -> Result {
+    let memory = Coherent::<[u8]>::zeroed_slice(test.dma()?, 64 * WORKERS, GFP_KERNEL)?;
+    at_once(&|number| {
+        for round in 0..2000_usize {
+            for at in 0..64 {
+                let index = WORKERS * at + number;
+                dma_write!(memory, [index]?, (round + index) as u8);
+            }
+            for at in 0..64 {
+                let index = WORKERS * at + number;
+                check!(dma_read!(memory, [index]?) == (round + index) as u8);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Nor do copies touch what is beside them, where that is a word apart.
+pub(crate) fn copies(test: &mut Test<'_, '_>) -> Result {
+    let memory = bytes(test.dma()?, 256 * WORKERS)?;
+    at_once(&|number| {
+        let mut found = [0; 256];
+        for round in 0..500 {
+            let expected = pattern(256, round + number)?;
+            memory.copy_from_slice(256 * number, &expected)?;
+            memory.copy_to_slice(256 * number, &mut found)?;
+            check!(found[..] == expected[..]);
+        }
+        Ok(())
+    })
+}
+
+/// The right to allocate can be used by all at once.
+pub(crate) fn allocations(test: &mut Test<'_, '_>) -> Result {
+    let dma = test.dma()?;
+    at_once(&|number| {
+        for round in 0..200 {
+            let len = 1 + 997 * ((round * 7 + number) % 64);
+            let mut memory = CoherentBox::<[u8]>::zeroed_slice(dma, len, GFP_KERNEL)?;
+            check!(memory.iter().all(|byte| *byte == 0));
+            for byte in &mut *memory {
+                *byte = number as u8 + 1;
+            }
+            let handle = CoherentHandle::alloc(dma, len, GFP_ATOMIC)?;
+            check!(handle.dma_address() != memory.share().dma_address());
+        }
+        Ok(())
+    })
+}
+
+pub(crate) fn device(test: &mut Test<'_, '_>) -> Result {
+    let dma = test.dma_and_edu()?;
+    test.kept.bytes = Some(bytes(dma, 4096)?);
+    Ok(())
+}
+
+/// All see what the device stores, while one of them makes it do so, and bytes are never torn.
+pub(crate) fn device_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    dev.set_master();
+    let memory = data.bytes()?;
+    let edu = data.edu()?;
+    let all = KVec::from_elem(0xff_u8, 4096, GFP_KERNEL)?;
+    memory.copy_from_slice(0, &all)?;
+    edu.fetch(memory.dma_address(), 0, 4096)?;
+    memory.copy_from_slice(0, &KVec::from_elem(0, 4096, GFP_KERNEL)?)?;
+    dma_mb();
+    at_once(&|number| {
+        if number == 0 {
+            return edu.store(0, memory.dma_address(), 4096);
+        }
+        for _ in 0..500 {
+            let mut found = [0; 64];
+            memory.copy_to_slice(64 * number, &mut found)?;
+            check!(found.iter().all(|byte| *byte == 0 || *byte == 0xff));
+            if found == [0xff; 64] {
+                return Ok(());
+            }
+            msleep(10);
+        }
+        Err(ETIMEDOUT)
+    })
+}
