@@ -12,6 +12,7 @@ KMEMLEAK=/sys/kernel/debug/kmemleak
 
 declare -A ID=([edu]="1234 11e8" [ivshmem]="1af4 1110" [testdev]="1b36 0005")
 
+TIMES=${TIMES:-20}
 results=() failed=0 lost=0
 
 # verdict NAME WHY-NOT: without a reason, it passed.
@@ -183,10 +184,12 @@ group_cases()
 		number=$((number + 1))
 	done
 	[ $number -gt 50 ] || verdict "number of cases" "$number"
-	for device in $(devices edu); do
-		echo >"$PCI/$device/driver_override"
+	for kind in edu ivshmem testdev; do
+		for device in $(devices $kind); do
+			echo >"$PCI/$device/driver_override"
+		done
 	done
-	unload
+	verdict "unload" "$(unload || echo "the driver is still there")"
 }
 
 load()
@@ -196,10 +199,175 @@ load()
 
 unload()
 {
-	local before=${1:-}
-	rmmod dma_cases
+	[ ! -e $DRIVER ] || rmmod dma_cases
 	[ ! -e $DRIVER ]
-	verdict "unload" "$([ $? -eq 0 ] || echo the driver is still there)"
+}
+
+bound()
+{
+	[ -e "$DRIVER/$1" ]
+}
+
+# nothing_left NAME WHY-NOT: there are as many allocations as $before, and no complaint more.
+nothing_left()
+{
+	local why=$2
+	live
+	complaints
+	[ $LIVE -eq "$before" ] || why="$before allocations before, $LIVE after"
+	[ $COMPLAINTS -eq "$complained" ] || why="$COMPLAINTS complaints by DMA-API debugging, from $complained"
+	verdict "$1" "$why"
+}
+
+start()
+{
+	load
+	live; before=$LIVE
+	complaints; complained=$COMPLAINTS
+}
+
+# bind and unbind, TIMES times
+group_bind()
+{
+	local device i why=
+	start
+	pick edu 0
+	for device in $(devices edu); do break; done
+	for ((i = 0; i < TIMES; i++)); do
+		bound "$device" || why="not bound at $i"
+		echo "$device" >$DRIVER/unbind
+		bound "$device" && why="not unbound at $i"
+		echo "$device" >$DRIVER/bind
+	done
+	unpick edu
+	unload || why="not unloaded"
+	nothing_left "bind and unbind $TIMES times" "$why"
+	leaked "bind and unbind"
+}
+
+# load and unload, with devices to be bound, TIMES / 5 times
+group_load()
+{
+	local device i why= some=0
+	unload
+	start
+	unload
+	for ((i = 0; i < TIMES / 5; i++)); do
+		load
+		pick edu 0
+		for device in $DRIVER/0000:*; do
+			[ ! -e "$device" ] || some=$((some + 1))
+		done
+		unload || why="not unloaded at $i"
+	done
+	[ $some -ge $i ] || why="$some devices bound"
+	nothing_left "load and unload $i times" "$why"
+	leaked "load and unload"
+}
+
+# unbind and bind all devices from four shells at once, TIMES / 10 times each
+group_shells()
+{
+	local device shell why= all
+	start
+	pick edu 0
+	all=($(devices edu))
+	for shell in 1 2 3 4; do
+		(
+			for ((i = 0; i < TIMES / 10; i++)); do
+				for device in "${all[@]}"; do
+					# Another may have been first.
+					echo "$device" >$DRIVER/unbind
+					echo "$device" >$DRIVER/bind
+				done
+			done
+		) 2>/dev/null &
+	done
+	wait
+	for device in "${all[@]}"; do
+		bound "$device" || echo "$device" >$DRIVER/bind
+		bound "$device" || why="$device is not bound"
+	done
+	unpick edu
+	unload || why="not unloaded"
+	nothing_left "four shells at once" "$why"
+}
+
+# remove the device, and not only its driver, in mid-transfer, TIMES / 20 times
+group_remove()
+{
+	local device i why= log
+	start
+	for device in $(devices edu); do break; done
+	for ((i = 0; i < TIMES / 20; i++)); do
+		pick edu 1
+		bound "$device" || why="not bound at $i"
+		unpick edu
+		echo 1 >"$PCI/$device/remove"
+		[ ! -e "$PCI/$device" ] || why="not removed at $i"
+		echo 1 >/sys/bus/pci/rescan
+		[ -e "$PCI/$device" ] || why="not found again at $i"
+		unload || why="not unloaded at $i"
+		load
+	done
+	unload
+	nothing_left "remove in mid-transfer" "$why"
+}
+
+# Each allocation of a bind fails once, until all are there. fail-nth counts those of this shell alone.
+group_faults()
+{
+	local device n left=0 why= errors= error points=0
+	local debug=/sys/kernel/debug
+	if [ ! -e /proc/self/fail-nth ]; then
+		verdict "faults" "no fault injection in this kernel"
+		return
+	fi
+	start
+	for fault in failslab fail_page_alloc; do
+		echo N >$debug/$fault/ignore-gfp-wait
+		echo 0 >$debug/$fault/verbose
+	done
+	echo 0 >$debug/fail_page_alloc/min-order
+	for device in $(devices edu); do break; done
+	pick edu 0
+	echo "$device" >$DRIVER/unbind
+	exec 7>$DRIVER/bind
+	live; before=$LIVE # other devices are bound
+	for ((n = 1; n < 1000; n++)); do
+		exec 8<>/proc/self/fail-nth 5>&2 2>/tmp/fault
+		echo $n >&8
+		echo "$device" >&7
+		read -r left <&8
+		echo 0 >&8
+		exec 8>&- 2>&5 5>&-
+		left=${left%%[^0-9]*}
+		error=$(sed 's/.*: //' /tmp/fault)
+		if bound "$device"; then
+			echo "$device" >$DRIVER/unbind
+			[ "$left" -eq 0 ] || break
+			errors+="none at $n"$'\n'
+		else
+			errors+="$error"$'\n'
+			points=$((points + 1))
+		fi
+		live
+		[ $LIVE -eq "$before" ] || why="$before allocations before fault $n, $LIVE after"
+	done
+	exec 7>&-
+	say "faults: $points failed of $n: $(sort <<<"$errors" | uniq -c | tr '\n' ';')"
+	[ $n -lt 1000 ] && [ $points -gt 10 ] || why="$points points of $n"
+	# C's __request_region() says that a region is busy when it has no memory.
+	while IFS= read -r error; do
+		case $error in
+		"" | "none at "* | "Cannot allocate memory" | "Device or resource busy") ;;
+		*) why="error: $error" ;;
+		esac
+	done <<<"$errors"
+	nothing_left "$points allocations of a bind fail" "$why"
+	unpick edu
+	unload
+	leaked "faults"
 }
 
 [ -e $DMA_API/error_count ] || verdict "DMA-API debugging" "is off"

@@ -24,6 +24,7 @@ macro_rules! check {
 }
 
 mod access;
+mod bind;
 mod coherent;
 mod edu;
 mod forget;
@@ -85,6 +86,7 @@ macro_rules! cases {
 }
 
 cases! {
+    bind: plain { start: bind::plain_start }, busy { start: bind::busy_start };
     pci_device: ids, contexts, references, printing, resources, enable, bar_not_enabled,
         bar_missing, bar_size, bar_twice, bar_read;
     io: edu, edu_range, memory { device: IVSHMEM }, memory_range { device: IVSHMEM },
