@@ -115,7 +115,15 @@ pub(crate) fn indices(test: &mut Test<'_, '_>) -> Result {
         dma_write!(slice, [index]?, value);
         Ok(())
     };
-    for (row, column) in [(3, 0), (0, 2), (2, 2), (3, 2), (0, 3), (usize::MAX, 0), (0, usize::MAX)] {
+    for (row, column) in [
+        (3, 0),
+        (0, 2),
+        (2, 2),
+        (3, 2),
+        (0, 3),
+        (usize::MAX, 0),
+        (0, usize::MAX),
+    ] {
         check!(read_row(row, column) == Err(EINVAL));
         check!(write_row(row, column) == Err(EINVAL));
     }
@@ -123,7 +131,15 @@ pub(crate) fn indices(test: &mut Test<'_, '_>) -> Result {
     check!(read_row(2, 1) == Ok(0));
     write(1023, 7)?;
     check!(read(1023) == Ok(7));
-    for index in [1024, 1025, 1 << 30, 1 << 62, (1 << 62) + 1, isize::MAX as usize, usize::MAX] {
+    for index in [
+        1024,
+        1025,
+        1 << 30,
+        1 << 62,
+        (1 << 62) + 1,
+        isize::MAX as usize,
+        usize::MAX,
+    ] {
         check!(read(index) == Err(EINVAL));
         check!(write(index, 9) == Err(EINVAL));
     }
@@ -198,8 +214,19 @@ pub(crate) fn copies_range(test: &mut Test<'_, '_>) -> Result {
     let memory = Coherent::<[u16]>::zeroed_slice(test.dma()?, 100, GFP_KERNEL)?;
     let (ones, mut to) = ([1; 101], [2; 101]);
     for (index, len) in [
-        (100, 1), (99, 2), (0, 101), (1, 100), (101, 0), (101, 1), (50, 51), (usize::MAX, 0), (usize::MAX, 1),
-        (usize::MAX - 1, 3), (usize::MAX - 99, 100), (usize::MAX / 2 + 1, 0), (usize::MAX / 2 + 1, 2),
+        (100, 1),
+        (99, 2),
+        (0, 101),
+        (1, 100),
+        (101, 0),
+        (101, 1),
+        (50, 51),
+        (usize::MAX, 0),
+        (usize::MAX, 1),
+        (usize::MAX - 1, 3),
+        (usize::MAX - 99, 100),
+        (usize::MAX / 2 + 1, 0),
+        (usize::MAX / 2 + 1, 2),
         (isize::MAX as usize, 1),
     ] {
         check!(memory.copy_from_slice(index, &ones[..len]) == Err(EINVAL));

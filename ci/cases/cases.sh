@@ -87,6 +87,12 @@ unpick()
 	echo "${ID[$1]}" >$DRIVER/remove_id
 }
 
+# master DEVICE: as firmware, or another kernel, may leave a device.
+master()
+{
+	printf '\4' | dd of="$PCI/$1/config" bs=1 seek=4 conv=notrunc 2>/dev/null
+}
+
 # try NUMBER KIND: one case. False when there is no such case.
 try()
 {
@@ -96,6 +102,7 @@ try()
 	complaints; complained=$COMPLAINTS
 	news
 	log=
+	master "$device"
 	pick "$kind" "$number" 2>/dev/null || return 1
 	news
 	if [[ $log == *": wants "* ]]; then
@@ -208,12 +215,20 @@ bound()
 	[ -e "$DRIVER/$1" ]
 }
 
-# nothing_left NAME WHY-NOT: there are as many allocations as $before, and no complaint more.
+# What of the devices' registers is mapped.
+mapped()
+{
+	MAPPED=$(grep -c ioremap /proc/vmallocinfo)
+}
+
+# nothing_left NAME WHY-NOT: as much is allocated and mapped as before, and no complaint more.
 nothing_left()
 {
-	local why=$2
+	local why=$2 mapped=$MAPPED
 	live
 	complaints
+	mapped
+	[ "$MAPPED" -eq "$mapped" ] || why="$mapped mappings of registers before, $MAPPED after"
 	[ $LIVE -eq "$before" ] || why="$before allocations before, $LIVE after"
 	[ $COMPLAINTS -eq "$complained" ] || why="$COMPLAINTS complaints by DMA-API debugging, from $complained"
 	verdict "$1" "$why"
@@ -222,6 +237,7 @@ nothing_left()
 start()
 {
 	load
+	mapped
 	live; before=$LIVE
 	complaints; complained=$COMPLAINTS
 }

@@ -74,8 +74,22 @@ fn all_zero(memory: &Bytes<'_>) -> Result<bool> {
 pub(crate) fn sizes(test: &mut Test<'_, '_>) -> Result {
     let dma = test.dma()?;
     for len in [
-        1, 2, 7, 8, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE - 1, 2 * PAGE, 3 * PAGE, 65535, 65536, 65537, 1 << 20,
-        LARGEST - 1, LARGEST,
+        1,
+        2,
+        7,
+        8,
+        PAGE - 1,
+        PAGE,
+        PAGE + 1,
+        2 * PAGE - 1,
+        2 * PAGE,
+        3 * PAGE,
+        65535,
+        65536,
+        65537,
+        1 << 20,
+        LARGEST - 1,
+        LARGEST,
     ] {
         let memory = bytes(dma, len)?;
         check!(memory.len() == len);
@@ -125,9 +139,13 @@ pub(crate) fn nothing(test: &mut Test<'_, '_>) -> Result {
     check!(Bytes::zeroed_slice_with_attrs(dma, 0, flags, attrs).err() == Some(EINVAL));
     check!(Coherent::<[u64]>::zeroed_slice(dma, 0, flags).err() == Some(EINVAL));
     check!(CoherentBox::<[u8]>::zeroed_slice(dma, 0, flags).err() == Some(EINVAL));
-    check!(CoherentBox::<[u8]>::zeroed_slice_with_attrs(dma, 0, flags, attrs).err() == Some(EINVAL));
+    check!(
+        CoherentBox::<[u8]>::zeroed_slice_with_attrs(dma, 0, flags, attrs).err() == Some(EINVAL)
+    );
     check!(CoherentBox::<[u8]>::from_slice(dma, &[], flags).err() == Some(EINVAL));
-    check!(CoherentBox::<[u8]>::from_slice_with_attrs(dma, &[], flags, attrs).err() == Some(EINVAL));
+    check!(
+        CoherentBox::<[u8]>::from_slice_with_attrs(dma, &[], flags, attrs).err() == Some(EINVAL)
+    );
     check!(CoherentHandle::alloc(dma, 0, flags).err() == Some(EINVAL));
     check!(CoherentHandle::alloc_with_attrs(dma, 0, flags, attrs).err() == Some(EINVAL));
     Ok(())
@@ -138,8 +156,17 @@ pub(crate) fn too_much(test: &mut Test<'_, '_>) -> Result {
     let dma = test.dma()?;
     let flags = GFP_KERNEL;
     for len in [
-        GIB + 1, GIB + PAGE, 2 * GIB - 1, 2 * GIB, 4 * GIB, 4 * GIB + 1, 4 * GIB + PAGE, isize::MAX as usize,
-        isize::MAX as usize + 1, usize::MAX - PAGE, usize::MAX,
+        GIB + 1,
+        GIB + PAGE,
+        2 * GIB - 1,
+        2 * GIB,
+        4 * GIB,
+        4 * GIB + 1,
+        4 * GIB + PAGE,
+        isize::MAX as usize,
+        isize::MAX as usize + 1,
+        usize::MAX - PAGE,
+        usize::MAX,
     ] {
         check!(Bytes::zeroed_slice(dma, len, flags).err() == Some(ENOMEM));
         check!(CoherentBox::<[u8]>::zeroed_slice(dma, len, flags).err() == Some(ENOMEM));
@@ -148,7 +175,13 @@ pub(crate) fn too_much(test: &mut Test<'_, '_>) -> Result {
     for bytes in [GIB + 8, 1 << 62, 1 << 63, usize::MAX] {
         check!(Coherent::<[u64]>::zeroed_slice(dma, bytes / 8, flags).err() == Some(ENOMEM));
     }
-    for len in [usize::MAX / 8 + 1, usize::MAX / 8 + 2, usize::MAX / 4, usize::MAX / 2 + 1, usize::MAX] {
+    for len in [
+        usize::MAX / 8 + 1,
+        usize::MAX / 8 + 2,
+        usize::MAX / 4,
+        usize::MAX / 2 + 1,
+        usize::MAX,
+    ] {
         // times 8 this is little, or nothing, with an overflow
         check!(Coherent::<[u64]>::zeroed_slice(dma, len, flags).err() == Some(ENOMEM));
         check!(CoherentBox::<[u64]>::zeroed_slice(dma, len, flags).err() == Some(ENOMEM));
@@ -232,7 +265,9 @@ pub(crate) fn attributes(test: &mut Test<'_, '_>) -> Result {
             for len in [1, PAGE + 1, 65536] {
                 let memory = Bytes::zeroed_slice_with_attrs(dma, len, GFP_KERNEL, attrs)?;
                 check!(all_zero(&memory)?);
-                drop(CoherentHandle::alloc_with_attrs(dma, len, GFP_KERNEL, attrs)?);
+                drop(CoherentHandle::alloc_with_attrs(
+                    dma, len, GFP_KERNEL, attrs,
+                )?);
             }
         }
     }
@@ -253,7 +288,15 @@ pub(crate) fn addresses(test: &mut Test<'_, '_>) -> Result {
     for offset in 0..8 * 513 {
         check!(memory.dma_address_at(offset)? - first == offset as u64);
     }
-    for index in [513, 514, 1 << 61, (1 << 61) + 1, isize::MAX as usize, usize::MAX / 8 + 1, usize::MAX] {
+    for index in [
+        513,
+        514,
+        1 << 61,
+        (1 << 61) + 1,
+        isize::MAX as usize,
+        usize::MAX / 8 + 1,
+        usize::MAX,
+    ] {
         check!(memory.dma_address_of(index) == Err(EINVAL));
     }
     for offset in [8 * 513, 8 * 513 + 1, isize::MAX as usize, usize::MAX] {
@@ -286,7 +329,10 @@ pub(crate) fn box_init(test: &mut Test<'_, '_>) -> Result {
         init::init_array_from_fn(|i| (i % 251) as u8),
         GFP_KERNEL,
     )?;
-    check!(array.iter().enumerate().all(|(i, byte)| *byte == (i % 251) as u8));
+    check!(array
+        .iter()
+        .enumerate()
+        .all(|(i, byte)| *byte == (i % 251) as u8));
     for fails_at in [0, 1, 2048, 4095] {
         let failed = CoherentBox::<[u8; 4096]>::init::<Error>(
             dma,
@@ -348,7 +394,9 @@ pub(crate) fn handles_wrong(test: &mut Test<'_, '_>) -> Result {
     }
     let zeroed = GFP_KERNEL | flags::__GFP_ZERO;
     check!(CoherentHandle::alloc(dma, PAGE, zeroed).err() == Some(EINVAL));
-    check!(CoherentHandle::alloc_with_attrs(dma, PAGE, zeroed, attrs::NO_WARN).err() == Some(EINVAL));
+    check!(
+        CoherentHandle::alloc_with_attrs(dma, PAGE, zeroed, attrs::NO_WARN).err() == Some(EINVAL)
+    );
     Ok(())
 }
 
@@ -396,7 +444,11 @@ pub(crate) fn moves_bytes(test: &mut Test<'_, '_>) -> Result {
 pub(crate) fn moves_bytes_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     dev.set_master();
     let memory = data.bytes()?;
-    for (from, to, len) in [(0, PAGE, 1), (PAGE - 3, 2 * PAGE - 5, 64), (1, 2 * PAGE, PAGE)] {
+    for (from, to, len) in [
+        (0, PAGE, 1),
+        (PAGE - 3, 2 * PAGE - 5, 64),
+        (1, 2 * PAGE, PAGE),
+    ] {
         let mut expected = pattern(3 * PAGE, len)?;
         memory.copy_from_slice(0, &expected)?;
         data.edu()?.fetch(memory.dma_address_at(from)?, 0, len)?;
@@ -441,7 +493,7 @@ pub(crate) fn moves_values_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) 
     edu.store(0, values.zeroed.dma_address(), 24)?;
     check!(values.zeroed.read() == Record { word: 5, ..RECORD });
     edu.store(8, values.slice.dma_address_of(0)?, 4)?;
-    check!(kernel::dma_read!(values.slice, [{0}]?.long) == 0x0102_0304_0000_0005);
+    check!(kernel::dma_read!(values.slice, [{ 0 }]?.long) == 0x0102_0304_0000_0005);
     check!(kernel::dma_read!(values.slice, [1]?.word) == 5);
     Ok(())
 }

@@ -17,7 +17,12 @@ use kernel::{
 macro_rules! check {
     ($condition:expr) => {
         if !$condition {
-            kernel::pr_err!("FAILED: {}:{}: {}\n", file!(), line!(), stringify!($condition));
+            kernel::pr_err!(
+                "FAILED: {}:{}: {}\n",
+                file!(),
+                line!(),
+                stringify!($condition)
+            );
             return Err(kernel::error::code::EIO);
         }
     };
@@ -91,7 +96,7 @@ cases! {
         bar_missing, bar_size, bar_twice, bar_read;
     io: edu, edu_range, memory { device: IVSHMEM }, memory_range { device: IVSHMEM },
         ports { device: TESTDEV };
-    setup: masks_missing, masks, masks_too_small, masks_in_turn, required,
+    setup: masks_missing, masks_half, masks_other_half, masks, masks_too_small, masks_in_turn, required,
         segments_changed, segments_default, segments_wrong, numbers;
     coherent: sizes, zeroed_again, nothing, too_much, largest, flags, attributes, addresses,
         boxes, box_init, box_slices, handles, handles_wrong, exhausted,
@@ -196,7 +201,12 @@ impl Case {
             result == self.expect
         };
         if !expected {
-            pr_err!("FAILED: {}: {:?} instead of {:?}\n", self.name, result, self.expect);
+            pr_err!(
+                "FAILED: {}: {:?} instead of {:?}\n",
+                self.name,
+                result,
+                self.expect
+            );
         } else if result.is_ok() {
             pr_info!("{}: ok, leaks {}\n", self.name, self.leaks);
         } else {
@@ -239,10 +249,7 @@ impl pci::Driver for Cases {
         }))
     }
 
-    fn start<'bound>(
-        dev: &pci::Device<Start<'bound>>,
-        data: Pin<&Data<'bound>>,
-    ) -> Result {
+    fn start<'bound>(dev: &pci::Device<Start<'bound>>, data: Pin<&Data<'bound>>) -> Result {
         let data = data.get_ref();
         let case = data.last.0;
         case.after((case.start)(dev, data), true)

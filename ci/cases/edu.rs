@@ -26,7 +26,9 @@ pub(crate) struct Edu<'bound>(pub(crate) pci::Bar<'bound, 0xa0>);
 impl<'bound> Edu<'bound> {
     pub(crate) fn new(dev: &pci::Device<Core<'bound>>) -> Result<Self> {
         dev.enable_device()?;
-        Ok(Self(dev.bound().iomap_region_sized(0, c_str!("dma_cases"))?))
+        Ok(Self(
+            dev.bound().iomap_region_sized(0, c_str!("dma_cases"))?,
+        ))
     }
 
     /// Starts a transfer.
@@ -64,6 +66,11 @@ impl<'bound> Edu<'bound> {
 
     /// As `store`, but does not wait for the end of it.
     pub(crate) fn begin_store(&self, at: u32, memory: DmaAddress, len: usize) -> Result {
-        self.command(BUFFER + at, u32::try_from(as_u64(memory))?, len, FROM_DEVICE)
+        self.command(
+            BUFFER + at,
+            u32::try_from(as_u64(memory))?,
+            len,
+            FROM_DEVICE,
+        )
     }
 }

@@ -66,7 +66,8 @@ pub(crate) fn coherent_again(test: &mut Test<'_, '_>) -> Result {
 pub(crate) fn again_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     dev.set_master();
     let memory = data.bytes()?;
-    data.edu()?.fetch(LEAKED.load(Ordering::SeqCst) as DmaAddress, 0, 4096)?;
+    data.edu()?
+        .fetch(LEAKED.load(Ordering::SeqCst) as DmaAddress, 0, 4096)?;
     data.edu()?.store(0, memory.dma_address(), 4096)?;
     let mut found = KVec::from_elem(0, 4096, GFP_KERNEL)?;
     memory.copy_to_slice(0, &mut found)?;

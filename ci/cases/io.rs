@@ -63,10 +63,34 @@ macro_rules! each_width {
         $macro!(u16, read16, try_read16, write16, try_write16);
         $macro!(u32, read32, try_read32, write32, try_write32);
         $macro!(u64, read64, try_read64, write64, try_write64);
-        $macro!(u8, read8_relaxed, try_read8_relaxed, write8_relaxed, try_write8_relaxed);
-        $macro!(u16, read16_relaxed, try_read16_relaxed, write16_relaxed, try_write16_relaxed);
-        $macro!(u32, read32_relaxed, try_read32_relaxed, write32_relaxed, try_write32_relaxed);
-        $macro!(u64, read64_relaxed, try_read64_relaxed, write64_relaxed, try_write64_relaxed);
+        $macro!(
+            u8,
+            read8_relaxed,
+            try_read8_relaxed,
+            write8_relaxed,
+            try_write8_relaxed
+        );
+        $macro!(
+            u16,
+            read16_relaxed,
+            try_read16_relaxed,
+            write16_relaxed,
+            try_write16_relaxed
+        );
+        $macro!(
+            u32,
+            read32_relaxed,
+            try_read32_relaxed,
+            write32_relaxed,
+            try_write32_relaxed
+        );
+        $macro!(
+            u64,
+            read64_relaxed,
+            try_read64_relaxed,
+            write64_relaxed,
+            try_write64_relaxed
+        );
     };
 }
 

@@ -4,10 +4,8 @@
 
 use crate::{edu, Test};
 use kernel::{
-    c_str, dev_alert, dev_crit, dev_dbg, dev_emerg, dev_err, dev_info, dev_notice, dev_warn, device,
-    pci,
-    prelude::*,
-    types::ARef,
+    c_str, dev_alert, dev_crit, dev_dbg, dev_emerg, dev_err, dev_info, dev_notice, dev_warn,
+    device, pci, prelude::*, types::ARef,
 };
 
 const MIB: usize = 1 << 20;
@@ -94,8 +92,16 @@ pub(crate) fn bar_missing(test: &mut Test<'_, '_>) -> Result {
 pub(crate) fn bar_size(test: &mut Test<'_, '_>) -> Result {
     test.dev.enable_device()?;
     let dev = test.dev.bound();
-    check!(dev.iomap_region_sized::<{ MIB + 1 }>(0, c_str!("large")).err() == Some(EINVAL));
-    check!(dev.iomap_region_sized::<{ usize::MAX }>(0, c_str!("large")).err() == Some(EINVAL));
+    check!(
+        dev.iomap_region_sized::<{ MIB + 1 }>(0, c_str!("large"))
+            .err()
+            == Some(EINVAL)
+    );
+    check!(
+        dev.iomap_region_sized::<{ usize::MAX }>(0, c_str!("large"))
+            .err()
+            == Some(EINVAL)
+    );
     check!(dev.iomap_region_sized::<MIB>(0, c_str!("all"))?.size() == MIB);
     check!(dev.iomap_region_sized::<4>(0, c_str!("little"))?.size() == MIB);
     check!(dev.iomap_region_sized::<0>(0, c_str!("nothing"))?.size() == MIB);

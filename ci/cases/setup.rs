@@ -14,6 +14,20 @@ pub(crate) fn masks_missing(test: &mut Test<'_, '_>) -> Result {
     Ok(())
 }
 
+pub(crate) fn masks_half(test: &mut Test<'_, '_>) -> Result {
+    let mut setup = test.setup()?;
+    setup.set_mask(DmaMask::new::<32>())?;
+    check!(setup.finish().err() == Some(EINVAL));
+    Ok(())
+}
+
+pub(crate) fn masks_other_half(test: &mut Test<'_, '_>) -> Result {
+    let mut setup = test.setup()?;
+    setup.set_coherent_mask(DmaMask::new::<32>())?;
+    check!(setup.finish().err() == Some(EINVAL));
+    Ok(())
+}
+
 pub(crate) fn masks(test: &mut Test<'_, '_>) -> Result {
     let mut setup = test.setup()?;
     setup.set_mask(DmaMask::new::<32>())?;
@@ -37,8 +51,7 @@ pub(crate) fn masks_too_small(test: &mut Test<'_, '_>) -> Result {
         let dma = setup.finish()?;
         let attrs = attrs::NO_WARN;
         for _ in 0..2 {
-            let memory =
-                Coherent::<[u8]>::zeroed_slice_with_attrs(dma, 8192, GFP_KERNEL, attrs);
+            let memory = Coherent::<[u8]>::zeroed_slice_with_attrs(dma, 8192, GFP_KERNEL, attrs);
             check!(memory.err() == Some(ENOMEM));
         }
         return Ok(());

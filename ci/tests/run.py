@@ -44,7 +44,8 @@ class Result(unittest.TestResult):
             self.failed += 1
         else:
             self.passed += 1
-        print(f"{'FAIL' if self.bad else 'ok  '} {test.id()} ({time.monotonic() - self.began:.1f} s)")
+        note = f": {test.note}" if hasattr(test, "note") else ""
+        print(f"{'FAIL' if self.bad else 'ok  '} {test.id()} ({time.monotonic() - self.began:.1f} s){note}")
         for text in self.bad:
             print("     " + text.rstrip().replace("\n", "\n     "))
         sys.stdout.flush()

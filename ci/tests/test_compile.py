@@ -21,7 +21,8 @@ class Program:
 
     def __init__(self, file, text):
         self.title, _, self.error = (part.strip() for part in text.split("\n", 1)[0].partition("|"))
-        self.rule = int(file.stem.partition("-")[0])
+        self.file = file.stem
+        self.rule = int(self.file.partition("-")[0])
         lines = text.split("\n")[1:]
         self.right = HEADER + "\n".join(line.partition("//~")[0].rstrip() for line in lines)
         self.wrong = HEADER + "\n".join((line.partition("//~")[2] if "//~" in line else line) for line in lines)

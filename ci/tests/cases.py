@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the tests share that run ci/cases in the guest."""
+
+import re
+
+import boot
+import root
+from outcome import Outcome
+
+# Four processors, each in a socket of its own, and the devices that the cases are for.
+DEVICES = (
+    "-smp 4,sockets=4 -device edu -device edu -device edu -device pci-testdev"
+    " -object memory-backend-ram,id=shared,size=1M,share=on -device ivshmem-plain,memdev=shared"
+)
+
+
+def guest(test, groups, *arguments, obj=boot.Module.OBJ, times=20):
+    """Boot with the cases, made for the kernel in `obj`: exit status, output, and the module."""
+    module = boot.Module(test, "cases", "dma_cases", root.TOP / "ci/cases", obj)
+    status, output = boot.boot_test(
+        *arguments, "--add", module.ko(), "--add", root.TOP / "ci/cases/cases.sh", "--qemu", DEVICES, "--timeout", "900",
+        "--run", f"TIMES={times} bash /cases.sh {groups}",
+    )  # fmt: skip
+    return status, output, module
+
+
+def passed(output):
+    """How many of the cases passed."""
+    return len(re.findall(r"^passed    command: ", output, re.M))
+
+
+def what_failed(status, output, module):
+    """The names of the cases that failed; or what else went wrong, and when."""
+    failed = re.findall(r"^(?:failed|crashed): (?:command: )?(.*)", output, re.M)
+    if status == Outcome.TEST_FAILED and failed:
+        return failed
+    error = re.findall(r"^error: (.*)", output, re.M) or [f"exit status {status}"]
+    console = (module.obj / "console.log").read_text(errors="replace")
+    begun = re.findall(r"dma_cases: (\w+::\w+): begin$", console, re.M)
+    return [f"{error[0]}, in {begun[-1] if begun else 'no case'}"]

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The cases in every configuration, more often, and with faults."""
+
+import boot
+import cases
+import root
+
+CONFIG = root.TOP / "ci/config"
+
+
+class Configuration(boot.Case):
+    """What all have: the kernel is built, and passes its own tests; then the cases pass."""
+
+    config = arguments = ()
+    groups, times, least = "bind load shells remove cases", 100, 70
+
+    def test_cases(self):
+        if type(self) is Configuration:
+            return
+        options = [word for file in self.config for word in ("--config", CONFIG / file)] + list(self.arguments)
+        self.ends(0, *options)
+        obj = boot.Module.OBJ.with_name("-".join(["x86_64", *(file.partition(".")[0] for file in self.config)]))
+        status, output, module = cases.guest(self, self.groups, *options, obj=obj, times=self.times)
+        console = (module.obj / "console.log").read_text(errors="replace")
+        for words in self.shows:
+            self.assertIn(words, console)
+        self.assertEqual(status, 0, output)
+        self.assertGreater(cases.passed(output), self.least)
+        self.note = f"{cases.passed(output)} cases"
+
+    # What the guest says when it is what it should be.
+    shows = ()
+
+
+class Plain(Configuration):
+    """1,000 times bound, 200 times loaded."""
+
+    times = 1000
+
+
+class Debug(Configuration):
+    """All of the kernel's detectors; and each allocation fails once."""
+
+    config = ("debug.config",)
+    groups = "faults " + Configuration.groups
+    shows = ("kmemleak: nothing",)
+
+
+class Iommu(Configuration):
+    """Intel's IOMMU, strict."""
+
+    config = ("iommu.config",)
+    arguments = ("--qemu", "-device intel-iommu,intremap=off")
+    shows = ("DMAR: Intel(R) Virtualization Technology for Directed I/O", "DMA domain TLB invalidation policy: strict mode")
+
+
+class Swiotlb(Configuration):
+    """All mappings bounce."""
+
+    arguments = ("--append", "swiotlb=force")
+    shows = ("software IO TLB: mapped",)
+
+
+class Memory(Configuration):
+    """Much more memory than the device reaches."""
+
+    arguments = ("--qemu", "-m 4G")

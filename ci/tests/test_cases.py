@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The cases of ci/cases, in the guest, in the plain configuration; see full_*.py for the others."""
+
+import boot
+import cases
+import root
+
+
+class Plain(boot.Case):
+    def test_cases(self):
+        status, output, _ = cases.guest(self, "bind load shells remove cases")
+        self.assertEqual(status, 0, output)
+        self.note = f"{cases.passed(output)} cases"
+        self.assertGreater(cases.passed(output), 70)
+
+    def test_format(self):
+        module = boot.Module(self, "cases", "dma_cases", root.TOP / "ci/cases")
+        good, said = module.rustfmt()
+        self.assertTrue(good, said)
