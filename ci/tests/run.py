@@ -16,6 +16,10 @@ class Result(unittest.TestResult):
 
     passed = failed = 0
 
+    def __init__(self):
+        super().__init__()
+        self.rows = []  # (test, result, note)
+
     def startTest(self, test):
         super().startTest(test)
         self.began = time.monotonic()
@@ -44,12 +48,23 @@ class Result(unittest.TestResult):
             self.failed += 1
         else:
             self.passed += 1
-        note = f": {test.note}" if hasattr(test, "note") else ""
-        print(f"{'FAIL' if self.bad else 'ok  '} {test.id()} ({time.monotonic() - self.began:.1f} s){note}")
+        verdict, note = "FAIL" if self.bad else "ok", getattr(test, "note", "")
+        self.rows.append((test.id(), verdict, note))
+        print(f"{verdict:4} {test.id()} ({time.monotonic() - self.began:.1f} s){note and ': '}{note}")
         for text in self.bad:
             print("     " + text.rstrip().replace("\n", "\n     "))
         sys.stdout.flush()
         self.bad = []
+
+
+def table(rows):
+    """Configuration, and planted fault, by what became of it."""
+    for module, title in ("full_configurations", "configuration"), ("full_planted", "planted fault"):
+        some = [(name, verdict, note) for name, verdict, note in rows if name.startswith(f"{module}.")]
+        print(f"\n{title:40} result  what")
+        for name, verdict, note in some:
+            print(f"{name.removeprefix(f'{module}.').removeprefix('Planted.test_'):40} {verdict:7} {note}")
+        print(f"{sum(verdict == 'ok' for _, verdict, _ in some)} of {len(some)}")
 
 
 def flat(suite):
@@ -62,7 +77,11 @@ def flat(suite):
 
 def main(names):
     loader = unittest.defaultTestLoader
-    found = loader.loadTestsFromNames(names) if names else loader.discover(str(HERE), "test_*.py", str(HERE))
+    full = "--full" in names
+    if names and not full:
+        found = loader.loadTestsFromNames(names)
+    else:
+        found = [loader.discover(str(HERE), pattern, str(HERE)) for pattern in ["test_*.py"] + ["full_*.py"] * full]
     # The boot test first: it makes what others use.
     tests = sorted(flat(found), key=lambda test: not test.id().startswith("test_boot."))
     result = Result()
@@ -71,6 +90,8 @@ def main(names):
     except KeyboardInterrupt:
         print("interrupted")
         return 130
+    if full:
+        table(result.rows)
     print(f"{result.passed} passed, {result.failed} failed")
     return 0 if result.passed and not result.failed else 1
 
