@@ -1,17 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the tests share that run ci/cases in the guest."""
 
+import argparse
+import contextlib
+import io
+import os
 import re
 
+import base
 import boot
+import boot_test
 import root
-from outcome import Outcome
+from outcome import Fail, Outcome
 
 # Four processors, each in a socket of its own, and the devices that the cases are for.
 DEVICES = (
     "-smp 4,sockets=4 -device edu -device edu -device edu -device pci-testdev"
     " -object memory-backend-ram,id=shared,size=1M,share=on -device ivshmem-plain,memdev=shared"
 )
+
+
+def build(test, tree=base.DEFAULT):
+    """Make the kernel that the module is for."""
+    options = argparse.Namespace(base=str(tree), arch="x86_64", host_tools=False, config=[], jobs=os.cpu_count(), run="true", shell=False, add=[])
+    with boot_test.alone(), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            boot_test.prepare(options)
+        except Fail as fail:
+            test.fail(f"{fail}\n{fail.detail}")
 
 
 def guest(test, groups, *arguments, obj=boot.Module.OBJ, times=20):

@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """Each fault that ci/planted plants in the interface is seen, and by which test."""
 
-import argparse
-import contextlib
-import io
-import os
 import re
 import shutil
 import subprocess
 
 import boot
-import boot_test
 import cases
 import kernel
 import root
 import test_compile
-from outcome import Fail, Outcome
+from outcome import Outcome
 
 PATCHES = sorted((root.TOP / "ci/planted").glob("*.patch"))
 TREE = kernel.BUILD / "planted"
@@ -40,14 +35,7 @@ class Planted(boot.Case):
         # What is left unused by a fault is no reason not to build it.
         lib = TREE / "rust/kernel/lib.rs"
         lib.write_text(lib.read_text().replace("\n#![", "\n#![allow(warnings)]\n#![", 1))
-        options = argparse.Namespace(
-            base=str(TREE), arch="x86_64", host_tools=False, config=[], jobs=os.cpu_count(), run="true", shell=False, add=[]
-        )  # fmt: skip
-        with boot_test.alone(), contextlib.redirect_stdout(io.StringIO()):
-            try:
-                boot_test.prepare(options)
-            except Fail as fail:
-                self.fail(f"{fail}\n{fail.detail}")
+        cases.build(self, TREE)
 
     def planted(self, patch):
         self.plant(patch)

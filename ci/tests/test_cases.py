@@ -8,6 +8,7 @@ import root
 
 class Plain(boot.Case):
     def test_cases(self):
+        cases.build(self)
         status, output, _ = cases.guest(self, "bind load shells remove cases")
         self.assertEqual(status, 0, output)
         self.note = f"{cases.passed(output)} cases"
