@@ -46,6 +46,7 @@ class Planted(boot.Case):
         status, output, module = cases.guest(self, "bind cases", "--base", TREE, times=5)
         self.assertNotEqual(status, Outcome.PASS, "no test sees it")
         found = cases.what_failed(status, output, module)
+        self.assertNotIn("in no case", found[0], "the guest did not come to the first case: " + output)
         self.note = "seen by " + ", ".join(found[:3]) + (f" and {len(found) - 3} more" if found[3:] else "")
 
     def compiles(self, file):
