@@ -349,7 +349,9 @@ group_faults()
 	pick edu 0
 	echo "$device" >$DRIVER/unbind
 	exec 7>$DRIVER/bind
-	live; before=$LIVE # other devices are bound
+	# Other devices are bound.
+	mapped
+	live; before=$LIVE
 	for ((n = 1; n < 1000; n++)); do
 		exec 8<>/proc/self/fail-nth 5>&2 2>/tmp/fault
 		echo $n >&8
