@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Each fault that ci/planted plants in the interface is seen, and by which test."""
 
+import contextlib
+import io
 import re
 import shutil
 import subprocess
 
+import base
 import boot
+import boot_test
 import cases
 import kernel
 import root
@@ -23,9 +27,8 @@ class Planted(boot.Case):
     def setUpClass(cls):
         shutil.rmtree(TREE, ignore_errors=True)
         cls.addClassCleanup(shutil.rmtree, TREE)
-        status, output = boot.boot_test()
-        if status:
-            raise AssertionError(output)
+        with boot_test.alone(), contextlib.redirect_stdout(io.StringIO()):
+            kernel.patched(base.DEFAULT)
         git("clone", "-q", "--shared", boot.LINUX, TREE)
 
     def plant(self, patch):
