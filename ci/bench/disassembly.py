@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The machine code of both drivers, as objdump shows it: what each benchmark's function is made of."""
+
+import re
+import typing
+
+from outcome import Fail, Outcome
+
+# Functions that are compared, and nothing else of the modules.
+FUNCTIONS = "alloc", "field_read", "field_write", "ring_fill", "ring_drain", "register_read", "register_write"
+
+START = re.compile(r"^[0-9a-f]+ <(.*)>:$")
+INSTRUCTION = re.compile(r"^\s*[0-9a-f]+:\t(?:(?:lock|rep[a-z]*|notrack|data16|cs) )*(\w+)\s*(.*)$")
+
+
+class Function(typing.NamedTuple):
+    instructions: int
+    loads: int
+    stores: int
+    branches: int
+    calls: int
+    stack: int  # bytes
+
+
+def functions(disassembly):
+    """{name: Function} of what `objdump -d` prints, for those that are compared."""
+    found = {}
+    name, lines = None, []
+    for line in [*disassembly.splitlines(), "0 <>:"]:
+        start = START.match(line)
+        if start:
+            if name:
+                found[name] = count(lines)
+            # In Rust the name is a part of a longer one: _RNv...10bench_rust10ring_fill.
+            name = next((name for name in FUNCTIONS if start[1] == name or re.search(rf"bench_rust{len(name)}{name}$", start[1])), None)
+            lines = []
+        elif name:
+            match = INSTRUCTION.match(line)
+            if match:
+                lines.append((match[1], match[2].split("#")[0].split("<")[0].strip()))
+    return found
+
+
+def count(lines):
+    """What a function is made of. Accesses of the stack are counted as stack, not as loads or stores."""
+    instructions = loads = stores = branches = calls = stack = 0
+    for name, operands in lines:
+        if name.startswith(("nop", "int3", "xchg")) and "%ax,%ax" in operands or name.startswith(("nop", "int3", "endbr")):
+            continue
+        instructions += 1
+        if name.startswith("j"):
+            branches += 1
+        elif name.startswith("call"):
+            calls += 1
+        elif name.startswith("push"):
+            stack += 8
+        elif name == "sub" and operands.endswith(",%rsp"):
+            stack += int(operands.partition(",")[0].lstrip("$"), 16)
+        elif "(" in operands and not name.startswith("lea") and "%rsp" not in operands:
+            stores_it = operands.endswith(")") and not name.startswith(("cmp", "test"))
+            stores += stores_it
+            loads += not stores_it or not name.startswith("mov")
+    return Function(instructions, loads, stores, branches, calls, stack)
+
+
+def compare(built, paths):
+    """[(function, in C, in Rust)]; a Fail if the driver in Rust has a panic in it."""
+    both = []
+    for path in paths:
+        inside = f"{built.tools.obj}/{path.relative_to(built.obj)}"
+        wanted = built.tools.output("nm", "-u", inside)
+        if "panic" in wanted:
+            raise Fail(Outcome.TEST_FAILED, f"{path.name} may panic", wanted)
+        both.append(functions(built.tools.output("objdump", "-d", "--no-show-raw-insn", inside)))
+    sizes = built.tools.output("size", *(f"{built.tools.obj}/{path.relative_to(built.obj)}" for path in paths))
+    missing = [name for name in FUNCTIONS for twin in both if name not in twin]
+    if missing:
+        raise Fail(Outcome.TEST_FAILED, f"not found in the modules: {', '.join(missing)}")
+    return [(name, both[0][name], both[1][name]) for name in FUNCTIONS], sizes
+
+
+def text(compared):
+    """The table: in C / in Rust."""
+    both, sizes = compared
+    lines = [f"{'machine code, C / Rust':24}" + "".join(f"{field:>14}" for field in Function._fields)]
+    for name, c, rust in both:
+        lines.append(f"{name:24}" + "".join(f"{f'{a} / {b}':>14}" for a, b in zip(c, rust, strict=True)))
+    return "\n".join([*lines, "", sizes.rstrip()])

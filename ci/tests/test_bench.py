@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the benchmarks make of what the guest prints: the table, and when it is not to be trusted."""
+
+import csv
+import io
+import sys
+import unittest
+import xml.etree.ElementTree
+
+import root
+
+sys.path.insert(0, str(root.TOP / "ci/bench"))
+
+import disassembly
+import table
+
+BOOT = """\
+[    1.0] bench_c: nothing 1 50
+[    1.0] bench_c: loop-1000 1000 2051
+[    1.0] bench_c: loop-3000 3000 6051
+[    1.0] bench_c: field-read 256 562
+[    1.0] bench_c: alloc-64 1 5050
+[    1.1] bench_rust: nothing 1 52
+[    1.1] bench_rust: field-read 256 564
+[    1.1] bench_rust: alloc-64 1 5152
+[    1.1] another: field-read 256 1
+"""
+
+DISASSEMBLY = """\
+0000000000000010 <field_read>:
+  10:\tendbr64
+  14:\tpush   %rbx
+  15:\tsub    $0x10,%rsp
+  19:\tmov    0x10(%rdi),%rdx
+  1d:\tmov    0x4(%rdx),%ecx
+  20:\tor     %ecx,%eax
+  22:\tadd    %eax,(%rdx)
+  24:\tmov    %eax,0x8(%rsp)
+  28:\tcmp    %eax,0x4(%rdx)
+  2b:\tjne    1d <field_read+0xd>
+  2d:\tcall   32 <ktime_get+0x1>
+  32:\tnopw   0x0(%rax,%rax,1)
+  38:\tret
+
+0000000000000040 <_RNvCs1_10bench_rust10field_read>:
+  40:\tmov    %eax,(%rdx)
+  42:\tret
+
+0000000000000050 <_RNvCs1_10bench_rust13not_ring_fill>:
+  50:\tret
+"""
+
+
+class Table(unittest.TestCase):
+    def rows(self, *boots):
+        return table.rows(table.agree([table.parse(boot.splitlines()) for boot in boots]))
+
+    def wrong(self, says, *boots):
+        with self.assertRaisesRegex(table.Wrong, says):
+            self.rows(*boots)
+
+    def test_rows(self):
+        """Less what it takes to measure nothing; each twin its own."""
+        read, alloc = self.rows(BOOT, BOOT + BOOT)
+        self.assertEqual(("field-read", 256, 512, 512, 1.0, False), (*read, read.ratio, read.over))
+        self.assertEqual((5000, 5100, True), (alloc.c, alloc.rust, alloc.over))
+
+    def test_just_within(self):
+        self.assertFalse(table.Row("x", 1, 10000, 10100).over)
+        self.assertTrue(table.Row("x", 1, 10000, 10101).over)
+
+    def test_slower(self):
+        fast, same, slow = (table.Row("x", 1, 1000, rust) for rust in (800, 808, 809))
+        self.assertEqual((False, True), (table.slower(fast, same), table.slower(fast, slow)))
+
+    def test_one_instruction_more_in_one_boot(self):
+        self.wrong("alloc-64 in rust is not the same every time: 5152 .* 5153 in boot 2", BOOT, BOOT.replace("5152", "5153"))
+
+    def test_one_instruction_more_in_one_of_the_same_boot(self):
+        self.wrong("not the same every time", BOOT + BOOT.replace("5050", "5049"))
+
+    def test_a_boot_with_less(self):
+        self.wrong("boot 2 has other rows", BOOT, BOOT.replace("bench_rust: alloc", "gone: alloc"))
+
+    def test_a_clock_that_counts_something_else(self):
+        self.wrong("4000 of them are 4001", BOOT.replace("6051", "6052"))
+        self.wrong("loop of known length", BOOT.replace("loop-1000", "hoop"))
+
+    def test_not_the_same_work(self):
+        self.wrong("256 times in Rust and 255 times in C", BOOT.replace("bench_c: field-read 256", "bench_c: field-read 255"))
+        self.wrong("not measured in C", BOOT.replace("bench_c: field-read", "x: field-read"))
+        self.wrong("not measured in Rust: field-read", BOOT.replace("bench_rust: field-read", "x: field-read"))
+        self.wrong("done 256 times, then 255", BOOT + BOOT.replace(" 256 ", " 255 "))
+
+    def test_too_small(self):
+        self.wrong("too few", BOOT.replace("256 564", "256 52"))
+
+    def test_nothing(self):
+        self.wrong("loop of known length", "")
+
+    def test_text(self):
+        lines = table.text(self.rows(BOOT)).splitlines()
+        self.assertEqual("read a field 2.00 2.00 1.0000".split(), lines[1].split())
+        self.assertEqual("allocate and free 64 B 5,000 5,100 1.0200 over".split(), lines[2].split())
+
+    def test_csv(self):
+        read, alloc = csv.DictReader(io.StringIO(table.to_csv(self.rows(BOOT))))
+        self.assertEqual(("256", "512", "1.000000"), (read["times"], read["instructions_c"], read["ratio"]))
+        self.assertEqual(("allocate and free 64 B", "1.020000"), (alloc["what"], alloc["ratio"]))
+
+    def test_svg(self):
+        found = xml.etree.ElementTree.fromstring(table.svg(self.rows(BOOT), "a < b"))
+        words = [text.text for text in found.iter("{http://www.w3.org/2000/svg}text")]
+        self.assertEqual(["a < b", "as many as in C", "read a field", "1.0000", "allocate and free 64 B", "1.0200"], words)
+        bars = [float(bar.get("width")) for bar in found.iter("{http://www.w3.org/2000/svg}rect")][1:]
+        self.assertAlmostEqual(1.02, bars[1] / bars[0], 3)
+
+
+class Code(unittest.TestCase):
+    def test_counts(self):
+        found = disassembly.functions(DISASSEMBLY.partition("\n\n")[0])
+        self.assertEqual({"field_read": disassembly.Function(instructions=11, loads=4, stores=1, branches=1, calls=1, stack=24)}, found)
+
+    def test_names_in_rust(self):
+        found = disassembly.functions(DISASSEMBLY)
+        self.assertEqual({"field_read": disassembly.Function(2, 0, 1, 0, 0, 0)}, found)
