@@ -26,6 +26,8 @@ TROUBLE = {
         "bash: page allocation failure: order:10, mode:0xcc0(GFP_KERNEL), nodemask=(null)",
         "Out of memory: Killed process 1 (init)",
         "Call Trace:",
+        "Call trace:",  # arm64
+        "arm-smmu-v3 9050000.smmuv3: event 0x10 received:",
     ],
     Outcome.DMA_API: [
         "DMA-API: rust_dma 0000:00:01.0: device driver frees DMA memory with different size",

@@ -6,21 +6,68 @@ import typing
 
 class Arch(typing.NamedTuple):
     kernel: str  # make's ARCH=
+    make: tuple  # more for make: what the C part is compiled with
+    compiler: str  # by name, for its version
+    needs: dict  # what make takes for it: {program: its name in scripts/min-tool-version.sh}
     image: str  # make's target, and where it is under arch/KERNEL/boot
     emulator: str
     machine: tuple  # the emulator's arguments
+    memory: str  # so much that the device does not reach all of it
+    device: str  # the one that the sample drives
     console: str  # kernel parameters
     host: str  # the machine on which KVM can run it, as `uname -m` says
+    debian: str = ""  # what Debian calls it, where the guest's programs are not the build root's own
+    bridge: str = ""  # the PCI bus in the machine's device tree, where it has one
 
 
 ARCHES = {
     "x86_64": Arch(
         kernel="x86",
+        make=(),
+        compiler="gcc",
+        needs={"gcc": "gcc", "ld": "binutils"},
         image="bzImage",
         emulator="qemu-system-x86_64",
-        machine=("-M", "q35", "-cpu", "max"),
+        # Each processor in a socket of its own: a PC without ACPI tells of no other.
+        machine=("-M", "q35", "-cpu", "max", "-smp", "2,sockets=2"),
+        memory="512M",
+        device="edu",
         # The guest powers off by a reset, which is all that a PC without ACPI can do.
         console="console=ttyS0 reboot=t",
         host="x86_64",
+    ),
+    "arm64": Arch(
+        kernel="arm64",
+        make=("LLVM=1",),
+        compiler="clang",
+        needs={"clang": "llvm", "ld.lld": "llvm"},
+        image="Image",
+        emulator="qemu-system-aarch64",
+        # Message-signalled interrupts as real machines have them, by an ITS.
+        machine=("-M", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on", "-smp", "2"),
+        # Memory begins at 1 GiB, which the 28 address lines of the device do not reach.
+        memory="4G",
+        device="edu,dma_mask=0xffffffff",
+        console="console=ttyAMA0",
+        host="aarch64",
+        debian="arm64",
+        bridge="/pcie@10000000",
+    ),
+    "riscv64": Arch(
+        kernel="riscv",
+        make=("LLVM=1",),
+        compiler="clang",
+        needs={"clang": "llvm", "ld.lld": "llvm"},
+        image="Image",
+        emulator="qemu-system-riscv64",
+        # Message-signalled interrupts: without this, the machine has none.
+        machine=("-M", "virt,aia=aplic-imsic", "-cpu", "max", "-smp", "2"),
+        # Memory begins at 2 GiB.
+        memory="3G",
+        device="edu,dma_mask=0xffffffff",
+        console="console=ttyS0",
+        host="riscv64",
+        debian="riscv64",
+        bridge="/soc/pci@30000000",
     ),
 }

@@ -39,6 +39,8 @@ examples:
   scripts/boot-test                           all, with the kernel that the series is made on
   scripts/boot-test --base build/tree         the tree of scripts/tree, with the edits in it
   scripts/boot-test --base ~/linux            any kernel tree; without the series, it is put on a copy
+  scripts/boot-test --arch arm64 --qemu '-M iommu=smmuv3'
+                                              another architecture, with an IOMMU
   scripts/boot-test --shell                   a shell in the guest
   scripts/boot-test --run 'modprobe rust_print && lsmod'
                                               a command in the guest, in the selftests' stead
@@ -67,6 +69,7 @@ def arguments():
     add("--config", metavar="FILE", action="append", default=[], type=pathlib.Path, help="more kernel configuration, as a file of CONFIG_... lines")
     add("--append", metavar="PARAMETERS", action="append", default=[], help="more kernel parameters; may be given again")
     add("--qemu", metavar="ARGUMENTS", action="append", default=[], help="more arguments for the emulator, as one word; may be given again")
+    add("--not-coherent", action="store_true", help="PCI devices that do not see the processors' caches (where a device tree describes the machine)")
     add("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="the emulator's accelerator (default: KVM if it can start a guest, else TCG)")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--shell", action="store_true", help="an interactive shell in the guest, and no test")
@@ -81,6 +84,8 @@ def arguments():
         options.qemu = [word for words in options.qemu for word in shlex.split(words)]
     except ValueError as error:
         parser.error(f"--qemu: {error}")
+    if options.not_coherent and not arch.ARCHES[options.arch].bridge:
+        parser.error(f"--not-coherent: {options.arch} has no device tree")
     for name in "config", "add":
         for path in getattr(options, name):
             if not path.is_file():
@@ -174,7 +179,7 @@ def summary(options, built, versions, accelerator, said, found, began):
     print()
     print(f"base      {built.tree.base}")
     print(f"series    {built.tree.series}")
-    print(f"compiler  gcc {versions['gcc']}, rustc {versions['rustc']}, bindgen {versions['bindgen']}")
+    print(f"compiler  {built.arch.compiler} {versions[built.arch.compiler]}, rustc {versions['rustc']}, bindgen {versions['bindgen']}")
     print(f"emulator  {built.arch.emulator} {versions[built.arch.emulator]}, {accelerator.upper()}")
     for line in said:
         print(f"          {line}")

@@ -31,7 +31,7 @@ TROUBLE = [
             r"\bBUG: |kernel BUG at|\bOops\b|Internal error: |general protection fault|double fault|Unable to handle kernel|invalid opcode: "
             r"|rust_kernel: panicked at|kernel stack overflow|stack guard page|Bad page state|KASAN|KCSAN",
         ),
-        (Outcome.WARNING, r"WARNING: |UBSAN: |refcount_t: |page allocation failure|Out of memory: |invoked oom-killer|kmemleak: \d|Call Trace:|cut here"),
+        (Outcome.WARNING, r"WARNING: |UBSAN: |refcount_t: |page allocation failure|Out of memory: |invoked oom-killer|kmemleak: \d|Call [Tt]race:|arm-smmu-v3 .*: event 0x\w+ received|cut here"),
     )
 ]
 

@@ -12,15 +12,14 @@ import threading
 import time
 
 import console
+import kernel
 import results
+import root
 import stage
 from outcome import Fail, Outcome
 
-MEMORY = "512M"
 # What rust_dma_nvme reads; test_nvme.py knows the content by this too.
 DISK, DISK_SIZE, DISK_SERIAL = "disk.img", 64 << 20, "BOOTTEST"
-# Each in a socket of its own: a PC without ACPI tells of no other.
-CPUS = "2"
 # KVM may be there, start the emulator, and yet run no guest.
 KVM_SILENCE = 10
 
@@ -31,12 +30,13 @@ KVM_SILENCE = 10
 def initramfs(built, options):
     """Make the guest's files: busybox, bash, the selftests, the modules; and ci/guest/init."""
     tools, obj, source = built.tools, built.obj, built.tree.path
+    tool = foreign(built) if built.arch.debian else lambda name: tools.output("sh", "-c", f"command -v {name}").strip()
     with stage.Stage("initramfs", obj / "log/initramfs") as here:
         files = {
             "/init": (f"{tools.ci}/guest/init", 0o755),
             "/sbin/modprobe": (f"{tools.ci}/guest/modprobe", 0o755),
-            "/bin/busybox": (tool(tools, "busybox"), 0o755),
-            "/bin/bash": (tool(tools, "bash-static"), 0o755),
+            "/bin/busybox": (tool("busybox"), 0o755),
+            "/bin/bash": (tool("bash-static"), 0o755),
         }
         # Not `make -C tools/testing/selftests install`, which builds much else.
         emit = ["make", "-s", "--no-print-directory", "-C", f"{tools.src}/tools/testing/selftests/rust", "OUTPUT=/tmp", "COLLECTION=rust", "emit_tests"]
@@ -76,9 +76,17 @@ def initramfs(built, options):
     return programs
 
 
-def tool(tools, name):
-    """Where a tool for the guest is, as the tools see it."""
-    return tools.output("sh", "-c", f"command -v {name}").strip()
+def foreign(built):
+    """Unpack the programs of a guest that is not of the build root's architecture; where each is, as the tools see it."""
+    place = built.obj / "debian"
+    if not place.exists():
+        packages = root.download(kernel.BUILD, built.arch.debian, ("busybox-static", "bash-static"))
+        part = place.with_name("debian.part")
+        with stage.Stage("guest packages") as here:
+            for package in packages:
+                here.run(["dpkg-deb", "-x", package, part], f"cannot unpack {package}", Outcome.FETCH)
+            part.rename(place)
+    return lambda name: f"{built.tools.obj}/debian/usr/bin/{name}"
 
 
 # Emulator ---------------------------------------------------------------------
@@ -100,12 +108,30 @@ def emulator(built, accelerator, parameters, arguments, shell=False):
     if shell:
         append = f"{built.arch.console} quiet panic=-1 kunit.enable=0"
     return built.tools.command(
-        built.arch.emulator, *built.arch.machine, "-accel", accelerator, "-smp", f"{CPUS},sockets={CPUS}", "-m", MEMORY, "-nodefaults", "-display", "none",
-        "-serial", "mon:stdio" if shell else "stdio", "-no-reboot", "-device", "edu",
-        "-drive", f"file={DISK},if=none,id=disk,format=raw,readonly=on", "-global", "nvme.mdts=8", "-device", f"nvme,drive=disk,serial={DISK_SERIAL}", "-kernel", built.image, "-initrd", "initramfs.cpio",
+        *machine(built, accelerator),
+        "-serial", "mon:stdio" if shell else "stdio", "-no-reboot", "-device", built.arch.device,
+        "-drive", f"file={DISK},if=none,id=disk,format=raw,readonly=on", "-global", "nvme.mdts=8", "-device", f"nvme,drive=disk,serial={DISK_SERIAL}",
+        "-kernel", built.image, "-initrd", "initramfs.cpio",
         "-append", " ".join([append, *parameters]), *arguments,
         terminal=shell,
     )  # fmt: skip
+
+
+def machine(built, accelerator):
+    """The first part of that command: the machine, without what is in it."""
+    arch = built.arch
+    return [arch.emulator, *arch.machine, "-accel", accelerator, "-m", arch.memory, "-nodefaults", "-display", "none"]
+
+
+def describe(built, options):
+    """The emulator's arguments that are the user's: his own, and those for a machine described otherwise."""
+    if not options.not_coherent:
+        return options.qemu
+    # The emulator can write the device tree that it would give to the guest. In it, PCI devices see the caches.
+    tree, bridge = "not-coherent.dtb", built.arch.bridge
+    built.tools.output(*machine(built, "tcg"), *options.qemu, "-machine", f"dumpdtb={tree}")
+    built.tools.output("sh", "-ec", f"fdtput -d {tree} {bridge} dma-coherent; fdtput {tree} {bridge} dma-noncoherent")
+    return [*options.qemu, "-dtb", tree]
 
 
 def accelerators(built, wanted):
@@ -161,8 +187,9 @@ def boot(built, options, programs):
     with stage.Stage("boot", built.obj / "log/boot") as here:
         said = []
         tries = accelerators(built, options.accel)
+        arguments = describe(built, options)
         for at, accelerator in enumerate(tries):
-            command = emulator(built, accelerator, options.append, options.qemu)
+            command = emulator(built, accelerator, options.append, arguments)
             silence = min(KVM_SILENCE, options.silence) if accelerator == "kvm" and len(tries) > 1 else options.silence
             watcher = console.Watcher(options.silence, options.timeout, time.monotonic(), silence)
             run = Boot(command, watcher, log)
@@ -219,7 +246,7 @@ def judge(built, watcher, status, programs, again, options):
 def shell(built, options):
     """An interactive shell in the guest."""
     accelerator = accelerators(built, options.accel)
-    command = emulator(built, accelerator[-1], options.append, options.qemu, shell=True)
+    command = emulator(built, accelerator[-1], options.append, describe(built, options), shell=True)
     child = stage.start(command, foreground=True)
     try:
         child.wait()

@@ -7,12 +7,9 @@ import shutil
 import stage
 from outcome import Fail, Outcome
 
-COMPILERS = ("gcc", "rustc", "bindgen")
-
-
 def versions(built):
     """The versions of what builds and what boots."""
-    names = [*COMPILERS, built.arch.emulator]
+    names = [built.arch.compiler, "rustc", "bindgen", built.arch.emulator]
     script = "for tool in \"$@\"; do echo \"$tool $($tool --version | tr '\\n' ' ')\" || exit; done"
     found = {}
     for line in built.tools.output("sh", "-ec", script, "sh", *names).splitlines():
@@ -30,8 +27,8 @@ def check(built):
     """Check the host's tools against what the tree asks for; the versions."""
     tools = built.tools
     # The tree says what it needs of these; of the others, any will do.
-    needed = {"gcc": "gcc", "ld": "binutils", "rustc": "rustc", "bindgen": "bindgen"}
-    others = ["make", "bison", "flex", "bc", "perl", "cpio", "depmod", "busybox", "bash-static", built.arch.emulator]
+    needed = {**built.arch.needs, "rustc": "rustc", "bindgen": "bindgen"}
+    others = ["make", "bison", "flex", "bc", "perl", "cpio", "depmod", *([] if built.arch.debian else ["busybox", "bash-static"]), built.arch.emulator]
     rows, bad = [], []
     for tool in [*needed, *others]:
         least = tools.output(f"{tools.src}/scripts/min-tool-version.sh", needed[tool]).strip() if tool in needed else "any"

@@ -244,7 +244,8 @@ class Kernel:
             "CCACHE_DIR": self.tools.cache, "CCACHE_NOHASHDIR": "1", "CCACHE_MAXSIZE": "2G",
         }  # fmt: skip
         return self.tools.command(
-            "make", "-C", self.tools.src, f"O={self.tools.obj}", f"-j{self.jobs}", f"ARCH={self.arch.kernel}", "LOCALVERSION=", *targets, env=environment
+            "make", "-C", self.tools.src, f"O={self.tools.obj}", f"-j{self.jobs}", f"ARCH={self.arch.kernel}", *self.arch.make, "LOCALVERSION=",
+            *targets, env=environment
         )  # fmt: skip
 
     def fragments(self, more):

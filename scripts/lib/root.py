@@ -137,6 +137,34 @@ def make(build, log):
     return root
 
 
+def download(build, architecture, names):
+    """Debian's packages of another architecture, fetched; what is there already is taken."""
+    place = build / "download" / architecture
+    if not place.exists():
+        if not shutil.which("apt-get"):
+            raise Fail(Outcome.TOOL, f"no apt-get here, to fetch {', '.join(names)} of {architecture}", advice=f"put the packages into {place}")
+        part = place.with_name(f"{architecture}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        for each in "lists/partial", "cache/archives/partial", "packages":
+            (part / each).mkdir(parents=True)
+        (part / "status").touch()
+        (part / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirrors()[0]} {SUITE} main\n")
+        # apt with this machine's way to the network, but with nothing of what it knows and has.
+        settings = {
+            "APT::Architecture": architecture, "APT::Architectures": architecture, "APT::Sandbox::User": "root",
+            "APT::Update::Error-Mode": "any", "Acquire::Languages": "none", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
+            "Dir::Etc::SourceList": part / "sources.list", "Dir::Etc::SourceParts": "/dev/null",
+            "Dir::State": part, "Dir::State::status": part / "status", "Dir::Cache": part / "cache",
+        }  # fmt: skip
+        command = ["apt-get", "-q", *(f"-o{key}={value}" for key, value in settings.items())]
+        with stage.Stage(f"{architecture} packages", build / f"log/{architecture}") as here:
+            here.run([*command, "update"], f"no list of packages for {architecture}", Outcome.FETCH)
+            here.run([*command, "download", *names], f"cannot fetch {', '.join(names)} of {architecture}", Outcome.FETCH, cwd=part / "packages")
+        (part / "packages").rename(place)
+        shutil.rmtree(part)
+    return sorted(place.glob("*.deb"))
+
+
 SRC, OBJ, CI, CACHE = "/src", "/obj", "/ci", "/ccache"
 
 
