@@ -158,8 +158,10 @@ def download(build, architecture, names):
         }  # fmt: skip
         command = ["apt-get", "-q", *(f"-o{key}={value}" for key, value in settings.items())]
         with stage.Stage(f"{architecture} packages", build / f"log/{architecture}") as here:
-            here.run([*command, "update"], f"no list of packages for {architecture}", Outcome.FETCH)
-            here.run([*command, "download", *names], f"cannot fetch {', '.join(names)} of {architecture}", Outcome.FETCH, cwd=part / "packages")
+            # What does not match the signed list of hashes is not taken: a mirror may be half renewed.
+            advice = "try again later, or set DEBIAN_MIRROR to the URL of another mirror"
+            here.run([*command, "update"], f"no list of packages for {architecture}", Outcome.FETCH, advice)
+            here.run([*command, "download", *names], f"cannot fetch {', '.join(names)} of {architecture}", Outcome.FETCH, advice, cwd=part / "packages")
         (part / "packages").rename(place)
         shutil.rmtree(part)
     return sorted(place.glob("*.deb"))
