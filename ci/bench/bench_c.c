@@ -8,13 +8,17 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/dma-mapping.h>
+#include <linux/dmapool.h>
 #include <linux/io.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/slab.h>
 
 #define SAMPLES 5
 #define ENTRIES 256
+
+#define BUFFER 4096
 
 #define LIVENESS 0x04
 
@@ -48,6 +52,8 @@ struct bench {
 	struct mailbox *mailbox;
 	dma_addr_t mailbox_addr;
 	struct ring ring;
+	void *buffer;
+	struct dma_pool *pool;
 };
 
 static noinline int nothing(struct bench *bench, size_t arg)
@@ -163,6 +169,53 @@ static noinline int register_write(struct bench *bench, size_t times)
 	return 0;
 }
 
+static noinline int stream(struct bench *bench, size_t times)
+{
+	size_t i;
+
+	for (i = 0; i < times; i++) {
+		dma_addr_t addr;
+
+		addr = dma_map_single(bench->dev, bench->buffer, BUFFER, DMA_BIDIRECTIONAL);
+		if (dma_mapping_error(bench->dev, addr))
+			return -ENOMEM;
+		dma_unmap_single(bench->dev, addr, BUFFER, DMA_BIDIRECTIONAL);
+	}
+	return 0;
+}
+
+static noinline int stream_sync(struct bench *bench, size_t times)
+{
+	dma_addr_t addr;
+	size_t i;
+
+	addr = dma_map_single(bench->dev, bench->buffer, BUFFER, DMA_BIDIRECTIONAL);
+	if (dma_mapping_error(bench->dev, addr))
+		return -ENOMEM;
+	for (i = 0; i < times; i++) {
+		dma_sync_single_for_cpu(bench->dev, addr, BUFFER, DMA_BIDIRECTIONAL);
+		dma_sync_single_for_device(bench->dev, addr, BUFFER, DMA_BIDIRECTIONAL);
+	}
+	dma_unmap_single(bench->dev, addr, BUFFER, DMA_BIDIRECTIONAL);
+	return 0;
+}
+
+static noinline int pool(struct bench *bench, size_t times)
+{
+	size_t i;
+
+	for (i = 0; i < times; i++) {
+		dma_addr_t addr;
+		void *object;
+
+		object = dma_pool_zalloc(bench->pool, GFP_KERNEL, &addr);
+		if (!object)
+			return -ENOMEM;
+		dma_pool_free(bench->pool, object, addr);
+	}
+	return 0;
+}
+
 static const struct row {
 	const char *name;
 	size_t count;
@@ -183,6 +236,9 @@ static const struct row {
 	{ "ring-drain", ENTRIES, ring_drain, ENTRIES },
 	{ "register-read", 256, register_read, 16 },
 	{ "register-write", 256, register_write, 16 },
+	{ "stream", 16, stream, 16 },
+	{ "stream-sync", 1024, stream_sync, 1024 },
+	{ "pool", 16, pool, 16 },
 };
 
 static int measure(struct bench *bench, const struct row *row)
@@ -207,9 +263,14 @@ static int measure(struct bench *bench, const struct row *row)
 
 static int bench_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
-	struct bench bench = { .dev = &pdev->dev };
+	struct bench *bench;
 	int ret;
 	int i;
+
+	bench = devm_kzalloc(&pdev->dev, sizeof(*bench), GFP_KERNEL);
+	if (!bench)
+		return -ENOMEM;
+	bench->dev = &pdev->dev;
 
 	ret = pcim_enable_device(pdev);
 	if (ret)
@@ -217,20 +278,25 @@ static int bench_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = pcim_iomap_regions(pdev, BIT(0), KBUILD_MODNAME);
 	if (ret)
 		return ret;
-	bench.regs = pcim_iomap_table(pdev)[0];
+	bench->regs = pcim_iomap_table(pdev)[0];
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
-	bench.mailbox = dmam_alloc_coherent(&pdev->dev, sizeof(*bench.mailbox),
-					    &bench.mailbox_addr, GFP_KERNEL);
-	bench.ring.descriptors =
-		dmam_alloc_coherent(&pdev->dev, ENTRIES * sizeof(*bench.ring.descriptors),
-				    &bench.ring.addr, GFP_KERNEL);
-	if (!bench.mailbox || !bench.ring.descriptors)
+	bench->mailbox = dmam_alloc_coherent(&pdev->dev, sizeof(*bench->mailbox),
+					    &bench->mailbox_addr, GFP_KERNEL);
+	bench->ring.descriptors =
+		dmam_alloc_coherent(&pdev->dev, ENTRIES * sizeof(*bench->ring.descriptors),
+				    &bench->ring.addr, GFP_KERNEL);
+	if (!bench->mailbox || !bench->ring.descriptors)
+		return -ENOMEM;
+
+	bench->buffer = devm_kmalloc(&pdev->dev, BUFFER, GFP_KERNEL);
+	bench->pool = dmam_pool_create(KBUILD_MODNAME, &pdev->dev, 64, 64, 0);
+	if (!bench->buffer || !bench->pool)
 		return -ENOMEM;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		ret = measure(&bench, &rows[i]);
+		ret = measure(bench, &rows[i]);
 		if (ret) {
 			pr_err("%s failed: %d\n", rows[i].name, ret);
 			return ret;

@@ -9,7 +9,9 @@
 use kernel::{
     c_str,
     device::Core,
-    dma::{self, dma_rmb, dma_wmb, Coherent, Dma, DmaMask},
+    dma::{
+        self, dma_rmb, dma_wmb, Bidirectional, Coherent, Dma, DmaMask, Mapping, Pool, PoolCoherent,
+    },
     dma_read, dma_write, pci,
     prelude::*,
     time::Ktime,
@@ -17,6 +19,8 @@ use kernel::{
 
 const SAMPLES: usize = 5;
 const ENTRIES: usize = 256;
+
+const BUFFER: usize = 4096;
 
 const LIVENESS: usize = 0x04;
 
@@ -59,6 +63,9 @@ struct Bench<'bound> {
     regs: pci::Bar<'bound, 0xa0>,
     mailbox: Coherent<'bound, Mailbox>,
     ring: Ring<'bound>,
+    /// There, but while it is mapped.
+    buffer: Option<KVec<u8>>,
+    pool: Pool<'bound, [u64; 8]>,
 }
 
 #[inline(never)]
@@ -155,6 +162,35 @@ fn register_write(bench: &mut Bench<'_>, times: usize) -> Result {
     Ok(())
 }
 
+#[inline(never)]
+fn stream(bench: &mut Bench<'_>, times: usize) -> Result {
+    let mut buffer = bench.buffer.take().ok_or(EINVAL)?;
+    for _ in 0..times {
+        buffer = Mapping::<_, Bidirectional>::new(bench.dma, buffer)?.unmap();
+    }
+    bench.buffer = Some(buffer);
+    Ok(())
+}
+
+#[inline(never)]
+fn stream_sync(bench: &mut Bench<'_>, times: usize) -> Result {
+    let buffer = bench.buffer.take().ok_or(EINVAL)?;
+    let mut mapping = Mapping::<_, Bidirectional>::new(bench.dma, buffer)?;
+    for _ in 0..times {
+        drop(mapping.for_cpu());
+    }
+    bench.buffer = Some(mapping.unmap());
+    Ok(())
+}
+
+#[inline(never)]
+fn pool(bench: &mut Bench<'_>, times: usize) -> Result {
+    for _ in 0..times {
+        PoolCoherent::zeroed(&bench.pool, GFP_KERNEL)?;
+    }
+    Ok(())
+}
+
 struct Row {
     name: &'static str,
     count: usize,
@@ -168,7 +204,7 @@ macro_rules! rows {
     };
 }
 
-static ROWS: [Row; 12] = rows! {
+static ROWS: [Row; 15] = rows! {
     "nothing", 1, nothing, 0;
     "alloc-64", 1, alloc, 64;
     "alloc-4K", 1, alloc, 4 << 10;
@@ -181,6 +217,9 @@ static ROWS: [Row; 12] = rows! {
     "ring-drain", ENTRIES, ring_drain, ENTRIES;
     "register-read", 256, register_read, 16;
     "register-write", 256, register_write, 16;
+    "stream", 16, stream, 16;
+    "stream-sync", 1024, stream_sync, 1024;
+    "pool", 16, pool, 16;
 };
 
 impl Bench<'_> {
@@ -226,6 +265,8 @@ impl pci::Driver for BenchRust {
                 descriptors: Coherent::zeroed(dma, GFP_KERNEL)?,
                 tail: 0,
             },
+            buffer: Some(KVec::from_elem(0, BUFFER, GFP_KERNEL)?),
+            pool: Pool::new(dma, c_str!("bench_rust"), 64, 0)?,
         };
         for row in &ROWS {
             if let Err(error) = bench.measure(row) {

@@ -7,7 +7,7 @@ import typing
 from outcome import Fail, Outcome
 
 # Functions that are compared, and nothing else of the modules.
-FUNCTIONS = "alloc", "field_read", "field_write", "ring_fill", "ring_drain", "register_read", "register_write"
+FUNCTIONS = "alloc", "field_read", "field_write", "ring_fill", "ring_drain", "register_read", "register_write", "stream", "stream_sync", "pool"
 
 START = re.compile(r"^[0-9a-f]+ <(.*)>:$")
 INSTRUCTION = re.compile(r"^\s*[0-9a-f]+:\t(?:(?:lock|rep[a-z]*|notrack|data16|cs) )*(\w+)\s*(.*)$")

@@ -29,6 +29,9 @@ ROWS = {
     "ring-drain": "take a descriptor from a ring",
     "register-read": "read a register",
     "register-write": "write a register",
+    "stream": "map and unmap 4 KiB",
+    "stream-sync": "sync 4 KiB, both ways",
+    "pool": "allocate and free, from a pool",
 }
 
 
