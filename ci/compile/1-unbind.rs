@@ -224,6 +224,8 @@ impl pci::Driver for D {
         data.look(&data.1); //~ data.keep(&data.1);
         Ok(())
     }
+}
+
 //# a mapping for longer than the binding | lifetime may not live long enough
 pub fn keep<'bound>(dma: Dma<'bound>, buffer: KVec<u8>) -> Result<Mapping<'bound, KVec<u8>, ToDevice>> { //~ pub fn keep<'bound>(dma: Dma<'bound>, buffer: KVec<u8>) -> Result<Mapping<'static, KVec<u8>, ToDevice>> {
     Ok(Mapping::new(dma, buffer)?)
@@ -250,6 +252,8 @@ pub fn leave(mapping: Mapping<'_, KVec<u8>, ToDevice>) {
 pub fn leave(dma: Dma<'_>, failed: MapError<KVec<u8>>) {
     fn keep<T: 'static>(_value: T) {}
     keep(failed.into_buffer()); //~ keep((failed.into_buffer(), dma));
+}
+
 //# a pool for longer than the binding | lifetime may not live long enough
 pub fn keep<'bound>(dma: Dma<'bound>) -> Result<Pool<'bound, u32>> { //~ pub fn keep<'bound>(dma: Dma<'bound>) -> Result<Pool<'static, u32>> {
     Pool::new(dma, c_str!("pool"), 4, 0)

@@ -97,6 +97,8 @@ pub fn send(mapping: &mut Mapping<'_, KVec<u8>, ToDevice>) -> DmaAddress {
 //# a write to what only the device writes | error[E0594]: cannot assign to data in dereference of `CpuGuard<'_, [u8], kernel::dma::FromDevice>`
 pub fn write(mapping: &mut Mapping<'_, KVec<u8>, Bidirectional>) { //~ pub fn write(mapping: &mut Mapping<'_, KVec<u8>, FromDevice>) {
     mapping.for_cpu()[0] = 1;
+}
+
 //# memory of a scatter-gather table while it is mapped | error[E0608]: cannot index into a value of type `kernel::dma::SGTable<'_, Vec<u8, Vmalloc>, kernel::dma::FromDevice>`
 pub fn read(mut table: SGTable<'_, VVec<u8>, FromDevice>) -> u8 {
     table.for_cpu()[0] //~ table[0]

@@ -40,6 +40,7 @@ pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>) -> Res
     core::mem::forget(local);
     Ok(())
 }
+
 //# a mapping of a borrowed buffer, which a leak would outlive | error[E0277]: the trait bound `&mut Vec<u8, Kmalloc>: Mappable` is not satisfied
 pub fn map(dma: Dma<'_>, mut buffer: KVec<u8>) -> Result {
     Mapping::<_, ToDevice>::new(dma, buffer)?; //~ Mapping::<_, ToDevice>::new(dma, &mut buffer)?;
@@ -66,6 +67,7 @@ unsafe impl Send for Mine {} //~ unsafe impl Backing for Mine { type Memory = u8
 pub enum None {}
 impl Copy for None {} //~ impl DataDirection for None { const RAW: kernel::bindings::dma_data_direction = 3; }
 impl Clone for None { fn clone(&self) -> Self { *self } } //~
+
 //# an object for longer than its pool | error[E0515]: cannot return value referencing local variable `pool`
 pub fn keep<'bound>(dma: Dma<'bound>) -> Result<PoolCoherent<Arc<Pool<'bound, u32>>>> { //~ pub fn keep<'bound>(dma: Dma<'bound>) -> Result<PoolCoherent<&'bound Pool<'bound, u32>>> {
     let pool = Pool::<u32>::new(dma, c_str!("pool"), 4, 0)?;

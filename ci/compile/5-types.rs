@@ -184,6 +184,7 @@ pub fn share(dma: Dma<'_>) -> Result {
 pub fn end(memory: NonCoherent<'_, u32, FromDevice>) {
     drop(memory); //~ drop(memory.unmap());
 }
+
 //# a table of elements with padding | error[E0277]: the trait bound `S: AsBytes` is not satisfied
 dma_struct! { pub struct S { pub a: u32, pub b: u16, pub c: u16 } } //~ #[repr(C)] pub struct S { pub a: u32, pub b: u16 }
 pub fn map(dma: Dma<'_>, memory: VVec<S>) -> Result {

@@ -40,7 +40,7 @@ class Nvme(boot.Case):
         self.reads("--append", "swiotlb=force", "--qemu", "-smp 4,sockets=4", sizes=12)
 
     def test_large_blocks(self):
-        self.reads("--qemu", "-global nvme.logical_block_size=4096", sizes=9)
+        self.reads("--qemu", "-global nvme.logical_block_size=4096 -global nvme.physical_block_size=4096", sizes=9)
 
     def test_small_transfers(self):
         self.reads("--qemu", "-global nvme.mdts=1", sizes=5)

@@ -250,9 +250,11 @@ class Kernel:
 
     def fragments(self, more):
         """All that is wanted of the configuration: ours, what the tree's selftests want, and more."""
-        own = self.tree.path / "tools/testing/selftests/rust/config"
-        paths = [root.TOP / "ci/config/base.config", root.TOP / f"ci/config/{self.arch_name}.config", own, *more]
-        return "".join(f"{path.read_text()}\n" for path in paths if path != own or own.exists())
+        config = root.TOP / "ci/config"
+        release = ".".join(self.tree.home.name.split(".")[:2])
+        own = [config / f"{release}.config", self.tree.path / "tools/testing/selftests/rust/config"]
+        paths = [config / "base.config", config / f"{self.arch_name}.config", *(path for path in own if path.exists()), *more]
+        return "".join(f"{path.read_text()}\n" for path in paths)
 
     def configure(self, wanted):
         """allnoconfig, and what is wanted on top; each wish must have come true."""

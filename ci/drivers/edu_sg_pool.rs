@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of scatter-gather tables and pools, on QEMU's `edu` device, which moves the data.
+//!
+//! The first device that is bound gets narrow limits for its segments, the others those that a PCI
+//! device has by default. What was found goes to the kernel log, a line for each test; if one
+//! fails, the device isn't bound.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use kernel::{
+    c_str,
+    device::{Core, Start},
+    dma::{
+        self, as_u64, Bidirectional, DataDirection, Dma, DmaMask, FromDevice, Pages, Pool, PoolBox,
+        PoolCoherent, SGEntry, SGMemory, SGTable, Shared, ToDevice,
+    },
+    dma_read, dma_struct, dma_write,
+    page::PAGE_SIZE,
+    pci,
+    prelude::*,
+    sync::Arc,
+    time::{ktime_ms_delta, msleep, Ktime},
+};
+
+const REGS_SIZE: usize = 0xa0;
+const SOURCE: usize = 0x80;
+const DESTINATION: usize = 0x88;
+const COUNT: usize = 0x90;
+const COMMAND: usize = 0x98;
+const RUN: u32 = 1;
+const TO_MEMORY: u32 = 2;
+
+const DEVICE_BUFFER: u32 = 0x4_0000;
+const DEVICE_BUFFER_SIZE: u32 = 4096;
+
+const NARROW_MAX: u32 = 1536;
+const NARROW_BOUNDARY: usize = 2048;
+
+static DEVICES: AtomicUsize = AtomicUsize::new(0);
+
+struct Test;
+
+struct Edu<'bound> {
+    regs: pci::Bar<'bound, REGS_SIZE>,
+    dma: Dma<'bound>,
+    narrow: bool,
+    /// Objects that are kept beside their pool, and after it.
+    pool: Arc<Pool<'bound, Descriptor>>,
+    kept: KVec<PoolCoherent<Arc<Pool<'bound, Descriptor>>>>,
+}
+
+dma_struct! {
+    struct Descriptor {
+        addr: u64,
+        len: u32,
+        flags: u32,
+        spare: [u32; 6],
+    }
+}
+
+kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(0x1234, 0x11e8), ())]);
+
+impl pci::Driver for Test {
+    type IdInfo = ();
+    type Data<'bound> = Edu<'bound>;
+
+    const ID_TABLE: pci::IdTable<()> = TABLE;
+
+    fn probe<'bound>(
+        dev: &pci::Device<Core<'bound>>,
+        _info: &'static (),
+        mut setup: dma::Setup<'bound>,
+    ) -> Result<impl PinInit<Edu<'bound>, Error>> {
+        dev.enable_device()?;
+        let regs = dev.bound().iomap_region_sized(0, c_str!("edu_sg_pool"))?;
+
+        let narrow = DEVICES.fetch_add(1, Ordering::Relaxed) == 0;
+        setup.set_mask_and_coherent(DmaMask::new::<28>())?;
+        if narrow {
+            setup.set_max_seg_size(NARROW_MAX)?;
+            setup.set_seg_boundary(NARROW_BOUNDARY)?;
+        }
+        let dma = setup.finish()?;
+
+        let pool = Arc::new(Pool::new(dma, c_str!("kept"), 8, 0)?, GFP_KERNEL)?;
+        let mut kept = KVec::new();
+        for _ in 0..3 {
+            kept.push(PoolCoherent::zeroed(pool.clone(), GFP_KERNEL)?, GFP_KERNEL)?;
+        }
+        Ok(Edu {
+            regs,
+            dma,
+            narrow,
+            pool,
+            kept,
+        })
+    }
+
+    fn start<'bound>(dev: &pci::Device<Start<'_>>, edu: Pin<&Edu<'bound>>) -> Result {
+        dev.set_master();
+
+        let tests: [(&str, fn(&Edu<'bound>) -> Result); 10] = [
+            ("sg: what can't be mapped is given back", Edu::sg_refused),
+            ("sg: pages", Edu::pages),
+            ("sg: segments keep the limits", Edu::sg_segments),
+            ("sg: VVec to device, device to pages", Edu::sg_vvec_to_pages),
+            ("sg: pages to device, device to VVec", Edu::sg_pages_to_vvec),
+            ("sg: for the CPU and back", Edu::sg_for_cpu),
+            ("pool: wrong arguments", Edu::pool_refused),
+            ("pool: size, alignment and boundary", Edu::pool_layout),
+            ("pool: device to and from objects", Edu::pool_transfer),
+            ("pool: objects beside their pool", Edu::pool_kept),
+        ];
+
+        let mut result = Ok(());
+        for (number, (name, test)) in tests.into_iter().enumerate() {
+            let outcome = test(&edu);
+            dev_info!(
+                dev.as_ref(),
+                "{} {} {}{}\n",
+                if outcome.is_ok() { "ok" } else { "not ok" },
+                number + 1,
+                name,
+                if edu.narrow { ", narrow" } else { "" },
+            );
+            result = result.and(outcome);
+        }
+        result
+    }
+}
+
+/// Says where it failed.
+macro_rules! check {
+    ($condition:expr) => {
+        if !$condition {
+            pr_err!("line {}: {}\n", line!(), stringify!($condition));
+            return Err(EIO);
+        }
+    };
+}
+
+fn pattern(seed: usize, len: usize) -> Result<VVec<u8>> {
+    let mut bytes = VVec::with_capacity(len, GFP_KERNEL)?;
+    for i in 0..len {
+        bytes.push(((i * 7 + i / 251 + seed * 31) & 0xff) as u8, GFP_KERNEL)?;
+    }
+    Ok(bytes)
+}
+
+/// Whether the bytes of pages from `offset` on are these.
+fn same(pages: &dma::PageBytes, offset: usize, expected: &[u8]) -> Result<bool> {
+    let mut found = VVec::from_elem(0, expected.len(), GFP_KERNEL)?;
+    pages.copy_to_slice(offset, &mut found)?;
+    Ok(found[..] == *expected)
+}
+
+fn segments<M: SGMemory, D: DataDirection>(table: &SGTable<'_, M, D>) -> Result<KVec<SGEntry>> {
+    let mut list = KVec::new();
+    for segment in table {
+        list.push(segment, GFP_KERNEL)?;
+    }
+    Ok(list)
+}
+
+impl<'bound> Edu<'bound> {
+    /// Has the device copy `len` bytes, and waits until it is done.
+    fn transfer(&self, from: u32, to: u32, len: u32, direction: u32) -> Result {
+        self.regs.write32(from, SOURCE);
+        self.regs.write32(to, DESTINATION);
+        self.regs.write32(len, COUNT);
+        self.regs.write32(RUN | direction, COMMAND);
+
+        let start = Ktime::ktime_get();
+        while self.regs.read32(COMMAND) & RUN != 0 {
+            if ktime_ms_delta(Ktime::ktime_get(), start) > 5000 {
+                return Err(ETIMEDOUT);
+            }
+            msleep(5);
+        }
+        Ok(())
+    }
+
+    /// Has the device copy from memory to memory, by way of its buffer.
+    fn copy(&self, from: u64, to: u64, len: u32) -> Result {
+        self.transfer(from.try_into()?, DEVICE_BUFFER, len, 0)?;
+        self.transfer(DEVICE_BUFFER, to.try_into()?, len, TO_MEMORY)
+    }
+
+    /// Has the device copy all bytes of one table to another of the same size.
+    fn copy_tables<F: SGMemory, T: SGMemory, DF: DataDirection, DT: DataDirection>(
+        &self,
+        from: &SGTable<'_, F, DF>,
+        to: &SGTable<'_, T, DT>,
+    ) -> Result {
+        let (from, to) = (segments(from)?, segments(to)?);
+        let (mut from, mut to) = (from.iter(), to.iter());
+        let (mut source, mut left) = (0, 0);
+        let (mut target, mut space) = (0, 0);
+        loop {
+            if left == 0 {
+                match from.next() {
+                    Some(next) => (source, left) = (as_u64(next.dma_address()), next.dma_len()),
+                    None => return Ok(()),
+                }
+            }
+            if space == 0 {
+                let next = to.next().ok_or(EINVAL)?;
+                (target, space) = (as_u64(next.dma_address()), next.dma_len());
+            }
+
+            let len = left.min(space).min(DEVICE_BUFFER_SIZE);
+            self.copy(source, target, len)?;
+            (source, left) = (source + u64::from(len), left - len);
+            (target, space) = (target + u64::from(len), space - len);
+        }
+    }
+
+    fn sg_refused(&self) -> Result {
+        let Err(error) = SGTable::<VVec<u8>, ToDevice>::new(self.dma, VVec::new(), GFP_KERNEL)
+        else {
+            return Err(EIO);
+        };
+        check!(error.error() == EINVAL);
+        check!(error.into_buffer().is_empty());
+
+        let pages = Pages::zeroed(0, GFP_KERNEL)?;
+        let result = SGTable::<_, FromDevice>::new(self.dma, pages, GFP_KERNEL);
+        check!(matches!(result, Err(error) if error.error() == EINVAL));
+
+        let bytes = pattern(0, 5000)?;
+        let result = SGTable::<_, ToDevice>::new(self.dma, bytes, GFP_KERNEL | __GFP_HIGHMEM);
+        let Err(error) = result else {
+            return Err(EIO);
+        };
+        check!(error.error() == EINVAL);
+        check!(error.into_buffer()[..] == pattern(0, 5000)?[..]);
+
+        // As a driver would write it.
+        let result: Result = (|| {
+            SGTable::<_, ToDevice>::new(self.dma, VVec::<u32>::new(), GFP_KERNEL)?;
+            Ok(())
+        })();
+        check!(result == Err(EINVAL));
+        Ok(())
+    }
+
+    fn pages(&self) -> Result {
+        check!(matches!(
+            Pages::zeroed((1 << 30) / PAGE_SIZE + 1, GFP_KERNEL),
+            Err(EINVAL)
+        ));
+        check!(matches!(Pages::zeroed(usize::MAX, GFP_KERNEL), Err(EINVAL)));
+
+        let mut pages = Pages::zeroed(3, GFP_KERNEL | __GFP_HIGHMEM)?;
+        check!(pages.len() == 3 * PAGE_SIZE);
+        check!(same(
+            &pages,
+            0,
+            &VVec::from_elem(0, 3 * PAGE_SIZE, GFP_KERNEL)?
+        )?);
+
+        let bytes = pattern(1, PAGE_SIZE + 2)?;
+        pages.copy_from_slice(PAGE_SIZE - 1, &bytes)?;
+        check!(same(&pages, PAGE_SIZE - 1, &bytes)?);
+        check!(same(&pages, PAGE_SIZE - 3, &[0, 0])?);
+        check!(same(&pages, 2 * PAGE_SIZE + 1, &[0, 0])?);
+
+        check!(pages.copy_from_slice(3 * PAGE_SIZE, &[]).is_ok());
+        check!(pages.copy_from_slice(3 * PAGE_SIZE, &[1]) == Err(EINVAL));
+        check!(pages.copy_from_slice(3 * PAGE_SIZE + 1, &[]) == Err(EINVAL));
+        check!(pages.copy_from_slice(usize::MAX, &[1, 2]) == Err(EINVAL));
+        check!(
+            pages.copy_from_slice(0, &VVec::from_elem(0, 3 * PAGE_SIZE + 1, GFP_KERNEL)?)
+                == Err(EINVAL)
+        );
+
+        // Given back, and taken again: cleared.
+        let table = SGTable::<_, Bidirectional>::new(self.dma, pages, GFP_KERNEL)?;
+        let pages = table.unmap().into_vec();
+        check!(pages.len() == 3);
+        check!(same(&Pages::from(pages), PAGE_SIZE - 1, &[0; 64])?);
+        Ok(())
+    }
+
+    fn check_segments<M: SGMemory, D: DataDirection>(
+        &self,
+        table: &SGTable<'_, M, D>,
+        size: usize,
+    ) -> Result {
+        let (max, mask) = if self.narrow {
+            (u64::from(NARROW_MAX), NARROW_BOUNDARY as u64 - 1)
+        } else {
+            (1 << 16, u32::MAX.into())
+        };
+        check!(u64::from(self.dma.max_seg_size()) == max);
+        check!(self.dma.seg_boundary_mask() as u64 == mask);
+
+        check!(table.size() == size);
+        let mut sum = 0;
+        let mut before = None;
+        for segment in table {
+            let (addr, len) = (as_u64(segment.dma_address()), u64::from(segment.dma_len()));
+            check!(len != 0 && len <= max);
+            check!((addr ^ (addr + len - 1)) & !mask == 0);
+            check!(addr + len <= 1 << 28);
+            if let Some((start, end)) = before {
+                // Else they would have been one.
+                check!(
+                    end != addr
+                        || addr + len - start > max
+                        || (start ^ (addr + len - 1)) & !mask != 0
+                );
+            }
+            before = Some((addr, addr + len));
+            sum += len;
+        }
+        check!(sum == size as u64);
+        Ok(())
+    }
+
+    fn sg_segments(&self) -> Result {
+        for size in [
+            1,
+            511,
+            512,
+            513,
+            PAGE_SIZE - 1,
+            PAGE_SIZE,
+            PAGE_SIZE + 1,
+            1_000_003,
+        ] {
+            let table = SGTable::<_, ToDevice>::new(self.dma, pattern(2, size)?, GFP_KERNEL)?;
+            self.check_segments(&table, size)?;
+            check!(table.unmap()[..] == pattern(2, size)?[..]);
+        }
+        // From one page to more than one array of entries has.
+        for count in [1, 2, 127, 128, 129, 300] {
+            let pages = Pages::zeroed(count, GFP_KERNEL)?;
+            let table = SGTable::<_, FromDevice>::new(self.dma, pages, GFP_ATOMIC)?;
+            self.check_segments(&table, count * PAGE_SIZE)?;
+        }
+        Ok(())
+    }
+
+    fn sg_vvec_to_pages(&self) -> Result {
+        let size = 2 * PAGE_SIZE + 77;
+        let from = SGTable::<_, ToDevice>::new(self.dma, pattern(3, size)?, GFP_KERNEL)?;
+
+        let mut pages = Pages::zeroed(3, GFP_KERNEL)?;
+        pages.copy_from_slice(0, &VVec::from_elem(0xee, 3 * PAGE_SIZE, GFP_KERNEL)?)?;
+        let mut to = SGTable::<_, FromDevice>::new(self.dma, pages, GFP_KERNEL)?;
+
+        self.copy_tables(&from, &to)?;
+
+        let expected = pattern(3, size)?;
+        check!(same(&to.for_cpu(), 0, &expected)?);
+        check!(same(&to.for_cpu(), 0, &expected)?);
+        let pages = to.unmap();
+        check!(same(&pages, 0, &expected)?);
+        check!(same(&pages, size, &[0xee; 64])?);
+        check!(from.unmap()[..] == expected[..]);
+        Ok(())
+    }
+
+    fn sg_pages_to_vvec(&self) -> Result {
+        let expected = pattern(4, 2 * PAGE_SIZE)?;
+        let mut pages = Pages::zeroed(2, GFP_KERNEL)?;
+        pages.copy_from_slice(0, &expected)?;
+        let from = SGTable::<_, ToDevice>::new(self.dma, pages, GFP_KERNEL)?;
+
+        let words = VVec::from_elem(0x1234_5678u32, 2 * PAGE_SIZE / 4 + 3, GFP_KERNEL)?;
+        let mut to = SGTable::<_, FromDevice>::new(self.dma, words, GFP_KERNEL)?;
+
+        self.copy_tables(&from, &to)?;
+
+        let correct = |words: &[u32]| {
+            let (got, rest) = words.split_at(2 * PAGE_SIZE / 4);
+            let mut bytes = expected.chunks_exact(4);
+            rest == [0x1234_5678; 3]
+                && got
+                    .iter()
+                    .all(|word| bytes.next() == Some(&word.to_ne_bytes()))
+        };
+        check!(correct(&to.for_cpu()));
+        check!(correct(&to.unmap()));
+        Ok(())
+    }
+
+    fn sg_for_cpu(&self) -> Result {
+        let mut memory =
+            SGTable::<_, Bidirectional>::new(self.dma, pattern(5, PAGE_SIZE + 100)?, GFP_KERNEL)?;
+        let other =
+            SGTable::<_, Bidirectional>::new(self.dma, pattern(6, PAGE_SIZE + 100)?, GFP_KERNEL)?;
+
+        // The device sees what the CPU writes.
+        memory.for_cpu()[PAGE_SIZE - 3..PAGE_SIZE + 3].copy_from_slice(b"abcdef");
+        self.copy_tables(&memory, &other)?;
+        let mut expected = pattern(5, PAGE_SIZE + 100)?;
+        expected[PAGE_SIZE - 3..PAGE_SIZE + 3].copy_from_slice(b"abcdef");
+        let mut other = other.unmap();
+        check!(other[..] == expected[..]);
+
+        // And the other way round.
+        other[7] = !other[7];
+        let other = SGTable::<_, ToDevice>::new(self.dma, other, GFP_KERNEL)?;
+        self.copy_tables(&other, &memory)?;
+        expected[7] = !expected[7];
+        check!(memory.for_cpu()[..] == expected[..]);
+
+        // A guard that is forgotten gives nothing away.
+        core::mem::forget(memory.for_cpu());
+        check!(memory.for_cpu()[..] == expected[..]);
+
+        // And with pages.
+        let mut pages =
+            SGTable::<_, ToDevice>::new(self.dma, Pages::zeroed(2, GFP_KERNEL)?, GFP_KERNEL)?;
+        pages.for_cpu().copy_from_slice(0, &expected)?;
+        let zeroes = VVec::from_elem(0u8, 2 * PAGE_SIZE, GFP_KERNEL)?;
+        let other = SGTable::<_, FromDevice>::new(self.dma, zeroes, GFP_KERNEL)?;
+        self.copy_tables(&pages, &other)?;
+        check!(other.unmap()[..PAGE_SIZE + 100] == expected[..]);
+        Ok(())
+    }
+
+    fn pool_refused(&self) -> Result {
+        let name = c_str!("refused, and the name is longer than C keeps");
+        let new = |align, boundary| Pool::<[u8; 64]>::new(self.dma, name, align, boundary);
+        for align in [0, 3, 48, 2 * PAGE_SIZE, usize::MAX, 1 << (usize::BITS - 1)] {
+            check!(matches!(new(align, 0), Err(EINVAL)));
+        }
+        for boundary in [1, 3, 32, 63, 65, 96, usize::MAX] {
+            check!(matches!(new(1, boundary), Err(EINVAL)));
+        }
+        // Rounded up to the alignment, an object is larger than the boundary.
+        check!(matches!(new(128, 64), Err(EINVAL)));
+        for (align, boundary) in [
+            (1, 0),
+            (64, 64),
+            (128, 128),
+            (PAGE_SIZE, PAGE_SIZE),
+            (1, 1 << (usize::BITS - 1)),
+        ] {
+            check!(new(align, boundary).is_ok());
+        }
+
+        check!(matches!(Pool::<u8>::new(self.dma, name, 1, 1), Err(EINVAL)));
+        check!(Pool::<u8>::new(self.dma, name, 1, 16).is_ok());
+        check!(Pool::<[u8; PAGE_SIZE]>::new(self.dma, name, 1, 0).is_ok());
+        check!(matches!(
+            Pool::<[u8; PAGE_SIZE + 1]>::new(self.dma, name, 1, 0),
+            Err(EINVAL)
+        ));
+
+        let slice = |len| Pool::<[u64]>::new_slice(self.dma, name, len, 8, 0);
+        for len in [0, PAGE_SIZE / 8 + 1, usize::MAX / 8 + 1, usize::MAX] {
+            check!(matches!(slice(len), Err(EINVAL)));
+        }
+        check!(slice(1).is_ok());
+        check!(slice(PAGE_SIZE / 8).is_ok());
+
+        let pool = new(64, 0)?;
+        check!(matches!(
+            PoolBox::zeroed(&pool, GFP_KERNEL | __GFP_HIGHMEM),
+            Err(EINVAL)
+        ));
+        Ok(())
+    }
+
+    fn pool_layout(&self) -> Result {
+        let pool = Pool::<[u8; 40]>::new(self.dma, c_str!("layout"), 16, 128)?;
+        for _ in 0..2 {
+            let mut objects = KVec::new();
+            for number in 0..200u8 {
+                let object = PoolBox::zeroed(&pool, GFP_ATOMIC)?;
+                check!(object.iter().all(|byte| *byte == 0));
+                let object = object.share();
+                object.write(&[number; 40]);
+
+                let addr = as_u64(object.dma_address());
+                check!(addr % 16 == 0);
+                check!(addr / 128 == (addr + 39) / 128);
+                check!(addr < 1 << 28);
+                check!(object.size() == 40);
+                check!(object.dma_address_at(39)? == object.dma_address() + 39);
+                check!(object.dma_address_at(40) == Err(EINVAL));
+                objects.push(object, GFP_KERNEL)?;
+            }
+            // None overlaps another.
+            for (number, object) in objects.iter().enumerate() {
+                check!(object.read() == [number as u8; 40]);
+            }
+        }
+
+        let slices = Pool::<[u32]>::new_slice(self.dma, c_str!("slices"), 7, 4, 0)?;
+        let mut slice = PoolBox::zeroed(&slices, GFP_KERNEL)?;
+        check!(slice[..] == [0; 7]);
+        slice[6] = 6;
+        let slice = slice.share();
+        check!(slice.len() == 7 && slice.size() == 28);
+        check!(slice.dma_address_of(6)? == slice.dma_address() + 24);
+        check!(slice.dma_address_of(7) == Err(EINVAL));
+        check!(dma_read!(slice, [6]?) == 6);
+        let result: Result = (|| {
+            dma_write!(slice, [7]?, 7);
+            Ok(())
+        })();
+        check!(result == Err(EINVAL));
+
+        let pool = Pool::new(self.dma, c_str!("values"), 4, 0)?;
+        check!(*PoolBox::new(&pool, 77u32, GFP_KERNEL)? == 77);
+        // The same memory again, and cleared.
+        check!(PoolCoherent::zeroed(&pool, GFP_KERNEL)?.read() == 0);
+        Ok(())
+    }
+
+    fn descriptor(memory: &Shared<Descriptor>, addr: u64) {
+        dma_write!(memory, .addr, addr);
+        dma_write!(memory, .len, 0x1234_5678);
+        dma_write!(memory, .spare[5], 0x9abc_def0);
+    }
+
+    fn is_descriptor(memory: &Shared<Descriptor>, addr: u64) -> bool {
+        dma_read!(memory, .addr) == addr
+            && dma_read!(memory, .len) == 0x1234_5678
+            && dma_read!(memory, .flags) == 0
+            && dma_read!(memory, .spare[0]) == 0
+            && dma_read!(memory, .spare[5]) == 0x9abc_def0
+    }
+
+    fn pool_transfer(&self) -> Result {
+        let pool = Pool::<Descriptor>::new(self.dma, c_str!("transfer"), 4, 0)?;
+        let from = PoolBox::zeroed(&pool, GFP_KERNEL)?.share();
+        let to = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
+        let beside = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
+
+        Self::descriptor(&from, 0x1122_3344_5566_7788);
+        self.copy(
+            as_u64(from.dma_address()),
+            as_u64(to.dma_address()),
+            from.size().try_into()?,
+        )?;
+        check!(Self::is_descriptor(&to, 0x1122_3344_5566_7788));
+        check!(dma_read!(beside, .addr) == 0);
+        check!(dma_read!(beside, .spare[5]) == 0);
+        Ok(())
+    }
+
+    fn pool_kept(&self) -> Result {
+        let [from, to, other] = &self.kept[..] else {
+            return Err(EIO);
+        };
+        let more = PoolCoherent::zeroed(self.pool.clone(), GFP_KERNEL)?;
+
+        Self::descriptor(from, 1);
+        for to in [to, other, &more] {
+            self.copy(
+                as_u64(from.dma_address()),
+                as_u64(to.dma_address()),
+                from.size().try_into()?,
+            )?;
+            check!(Self::is_descriptor(to, 1));
+        }
+        Ok(())
+    }
+}
+
+kernel::module_pci_driver! {
+    type: Test,
+    name: "edu_sg_pool",
+    author: "Seed dfb84e63 maintainers",
+    description: "Tests of Rust DMA: scatter-gather tables and pools",
+    license: "GPL",
+}
