@@ -430,7 +430,7 @@ impl Edu<'_> {
 
     fn noncoherent_slice(&self) -> Result {
         let mut source = NonCoherent::<[u8], ToDevice>::zeroed_slice(self.dma, SIZE, GFP_KERNEL)?;
-        let mut target = NonCoherent::<[u8], FromDevice>::zeroed_slice(self.dma, SIZE, GFP_ATOMIC)?;
+        let mut target = NonCoherent::<[u8], FromDevice>::zeroed_slice(self.dma, SIZE, GFP_KERNEL)?;
         fill(&mut source.for_cpu(), 40);
         self.send(source.dma_address(), SIZE)?;
         self.receive(target.dma_address_of(1)?, SIZE - 1)?;
@@ -470,6 +470,7 @@ impl Edu<'_> {
             Words::zeroed_slice(self.dma, 1 << 24, GFP_ATOMIC),
             ENOMEM
         ));
+        check!(fails(Words::zeroed_slice(self.dma, 1, GFP_ATOMIC), EINVAL));
         check!(fails(
             Words::zeroed_slice(self.dma, 1, GFP_KERNEL | __GFP_HIGHMEM),
             EINVAL
