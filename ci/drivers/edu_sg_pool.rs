@@ -60,7 +60,7 @@ dma_struct! {
 
 kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(0x1234, 0x11e8), ())]);
 
-type Test<'bound> = fn(&Edu<'bound>) -> Result;
+type Case<'bound> = fn(&Edu<'bound>) -> Result;
 
 impl pci::Driver for Test {
     type IdInfo = ();
@@ -101,7 +101,7 @@ impl pci::Driver for Test {
     fn start<'bound>(dev: &pci::Device<Start<'_>>, edu: Pin<&Edu<'bound>>) -> Result {
         dev.set_master();
 
-        let tests: [(&str, Test<'bound>); 10] = [
+        let tests: [(&str, Case<'bound>); 10] = [
             ("sg: what can't be mapped is given back", Edu::sg_refused),
             ("sg: pages", Edu::pages),
             ("sg: segments keep the limits", Edu::sg_segments),
