@@ -21,7 +21,8 @@ class Mapped(boot.Case):
         module = boot.Module(self, name, name, text)
         made, said = module.make("CLIPPY=1", "modules")
         self.assertTrue(made, said)
-        self.assertNotIn("warning", said)
+        # objtool of 6.12 does not know all functions of Rust that don't return.
+        self.assertEqual([], [line for line in said.splitlines() if "warning" in line and "objtool: " not in line])
         self.assertNotIn("unsafe", text)
         return module
 
