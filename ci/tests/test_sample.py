@@ -40,7 +40,7 @@ class Driver(boot.Case):
 
     def test_mask(self):
         """No memory is within so few bits."""
-        console = self.sample(Outcome.TEST_FAILED, "DmaMask::new::<28>()", "DmaMask::new::<10>()")
+        console = self.sample(Outcome.TEST_FAILED, "DmaMask::new::<ADDRESS_LINES>()", "DmaMask::new::<10>()")
         self.assertIn("no DMA to 28-bit addresses", console)
 
     def test_one_byte(self):
