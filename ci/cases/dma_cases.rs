@@ -28,6 +28,9 @@ macro_rules! check {
     };
 }
 
+/// How long the device may take for a transfer, in milliseconds.
+const TIMEOUT: i64 = 5000;
+
 mod access;
 mod bind;
 mod coherent;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! QEMU's `edu` device: copies between memory and 4096 bytes of its own.
+//!
+//! The drivers of ci/drivers have it, too.
 
 use kernel::{
     c_str,
@@ -44,7 +46,7 @@ impl<'bound> Edu<'bound> {
     pub(crate) fn wait(&self) -> Result {
         let start = Ktime::ktime_get();
         while self.0.read32(COMMAND) & RUN != 0 {
-            if ktime_ms_delta(Ktime::ktime_get(), start) > 5000 {
+            if ktime_ms_delta(Ktime::ktime_get(), start) > crate::TIMEOUT {
                 return Err(ETIMEDOUT);
             }
             msleep(10);

@@ -19,18 +19,15 @@ use kernel::{
     pci,
     prelude::*,
     sync::Arc,
-    time::{ktime_ms_delta, msleep, Ktime},
 };
 
-const REGS_SIZE: usize = 0xa0;
-const SOURCE: usize = 0x80;
-const DESTINATION: usize = 0x88;
-const COUNT: usize = 0x90;
-const COMMAND: usize = 0x98;
-const RUN: u32 = 1;
-const TO_MEMORY: u32 = 2;
+// That of ci/cases.
+#[allow(dead_code)]
+mod edu;
 
-const DEVICE_BUFFER: u32 = 0x4_0000;
+/// How long the device may take for a transfer, in milliseconds.
+const TIMEOUT: i64 = 5000;
+
 const DEVICE_BUFFER_SIZE: u32 = 4096;
 
 const NARROW_MAX: u32 = 1536;
@@ -41,7 +38,7 @@ static DEVICES: AtomicUsize = AtomicUsize::new(0);
 struct Test;
 
 struct Edu<'bound> {
-    regs: pci::Bar<'bound, REGS_SIZE>,
+    edu: edu::Edu<'bound>,
     dma: Dma<'bound>,
     narrow: bool,
     /// Objects that are kept beside their pool, and after it.
@@ -73,8 +70,7 @@ impl pci::Driver for Test {
         _info: &'static (),
         mut setup: dma::Setup<'bound>,
     ) -> Result<impl PinInit<Edu<'bound>, Error>> {
-        dev.enable_device()?;
-        let regs = dev.bound().iomap_region_sized(0, c_str!("edu_sg_pool"))?;
+        let edu = edu::Edu::new(dev)?;
 
         let narrow = DEVICES.fetch_add(1, Ordering::Relaxed) == 0;
         setup.set_mask_and_coherent(DmaMask::new::<28>())?;
@@ -90,7 +86,7 @@ impl pci::Driver for Test {
             kept.push(PoolCoherent::zeroed(pool.clone(), GFP_KERNEL)?, GFP_KERNEL)?;
         }
         Ok(Edu {
-            regs,
+            edu,
             dma,
             narrow,
             pool,
@@ -165,27 +161,10 @@ fn segments<M: SGMemory, D: DataDirection>(table: &SGTable<'_, M, D>) -> Result<
 }
 
 impl<'bound> Edu<'bound> {
-    /// Has the device copy `len` bytes, and waits until it is done.
-    fn transfer(&self, from: u32, to: u32, len: u32, direction: u32) -> Result {
-        self.regs.write32(from, SOURCE);
-        self.regs.write32(to, DESTINATION);
-        self.regs.write32(len, COUNT);
-        self.regs.write32(RUN | direction, COMMAND);
-
-        let start = Ktime::ktime_get();
-        while self.regs.read32(COMMAND) & RUN != 0 {
-            if ktime_ms_delta(Ktime::ktime_get(), start) > 5000 {
-                return Err(ETIMEDOUT);
-            }
-            msleep(5);
-        }
-        Ok(())
-    }
-
     /// Has the device copy from memory to memory, by way of its buffer.
     fn copy(&self, from: u64, to: u64, len: u32) -> Result {
-        self.transfer(from.try_into()?, DEVICE_BUFFER, len, 0)?;
-        self.transfer(DEVICE_BUFFER, to.try_into()?, len, TO_MEMORY)
+        self.edu.fetch(from, 0, len as usize)?;
+        self.edu.store(0, to, len as usize)
     }
 
     /// Has the device copy all bytes of one table to another of the same size.

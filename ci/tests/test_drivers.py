@@ -2,6 +2,7 @@
 """The drivers of ci/drivers, in the guest: an edu device moves data by every kind of mapping."""
 
 import re
+import shutil
 
 import boot
 import cases
@@ -19,6 +20,7 @@ class Mapped(boot.Case):
 
     def made(self, name, text):
         module = boot.Module(self, name, name, text)
+        shutil.copy(root.TOP / "ci/cases/edu.rs", module.directory)
         made, said = module.make("CLIPPY=1", "modules")
         self.assertTrue(made, said)
         # objtool of 6.12 does not know all functions of Rust that don't return.
