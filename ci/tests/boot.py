@@ -53,7 +53,7 @@ class Module:
             self.directory.mkdir(parents=True)
             (self.directory / f"{name}.rs").write_text(source)
             (self.directory / "Makefile").write_text(f"obj-m := {name}.o\n")
-        self.tools = root.Tools(kernel.BUILD / "root", LINUX, self.obj, kernel.BUILD / "ccache")
+        self.tools = kernel.tools(LINUX, self.obj)
         self.inside = f"{self.tools.obj}/{directory}"
 
     def make(self, *targets):

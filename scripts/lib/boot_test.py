@@ -159,7 +159,7 @@ def prepare(options):
     else:
         place, found = both(lambda: root.make(kernel.BUILD, kernel.BUILD / "log/root"), tree)
     name = "-".join([options.arch, *(["host"] if options.host_tools else []), *(fragment.stem for fragment in options.config)])
-    tools = root.Tools(place, found.path, found.home / name, kernel.BUILD / "ccache")
+    tools = kernel.tools(found.path, found.home / name, place)
     built = kernel.Kernel(found, options.arch, arch.ARCHES[options.arch], tools, options.jobs)
     versions = hosttools.check(built) if options.host_tools else hosttools.versions(built)
     fragments = built.fragments(options.config)

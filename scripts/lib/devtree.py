@@ -135,15 +135,14 @@ def analyzer(directory):
     # Made in a directory of its own: make would bring the build's configuration up to date, and that rebuilds everything.
     scratch = kernel.BUILD / "analyzer"
     shutil.rmtree(scratch, ignore_errors=True)
-    place = kernel.BUILD / "root"
-    tools = root.Tools(place, directory, scratch, kernel.BUILD / "ccache")
+    tools = kernel.tools(directory, scratch)
     make = kernel.Kernel(None, "x86_64", arch.ARCHES["x86_64"], tools, os.cpu_count()).make
     with stage.Stage("rust-project.json", kernel.BUILD / "log/rust-analyzer") as here:
         shutil.copy(built / ".config", scratch)
         here.run(make("-s", "olddefconfig"), "make olddefconfig failed")
         here.run(make("-s", "rust-analyzer"), "make rust-analyzer failed")
     text = (scratch / "rust-project.json").read_text()
-    for there, real in ((tools.src, directory), (tools.obj, built), ("/usr", place / "usr")):
+    for there, real in ((tools.src, directory), (tools.obj, built), ("/usr", tools.root / "usr")):
         text = re.sub(rf'"{there}(?=[/"])', f'"{real}', text)
     part = directory / ".rust-project.json.part"
     part.write_text(text)

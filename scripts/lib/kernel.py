@@ -226,6 +226,11 @@ def put(here, tree, base, found):
 # Configuration and build ------------------------------------------------------
 
 
+def tools(src, obj, place=BUILD / "root"):
+    """The tools at `place`, to build the tree `src` in `obj`."""
+    return root.Tools(place, src, obj, BUILD / "ccache")
+
+
 class Kernel:
     """A tree being built for an architecture: directories, and make."""
 
