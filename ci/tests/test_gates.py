@@ -48,15 +48,33 @@ class Judgement(unittest.TestCase):
         with self.assertRaises(Fail):
             self.silent("exit 2")
 
-    def results(self, wanted, failing):
+    def results(self, wanted, failing, tree="tree"):
+        self.ran = []
+
         def gate(name):
             def run(patch):
+                self.ran.append(name)
                 if name in failing:
                     raise Fail(Outcome.BUILD, f"{name} is not content")
 
             return run
 
-        return quiet(gates.results, types.SimpleNamespace(**{name: gate(name) for name in gates.NAMES}), PATCH, wanted)[0]
+        path = self.obj / "0001-one.patch"
+        path.write_text("a patch")
+        patch = types.SimpleNamespace(path=path)
+        passed = gates.Passed(self.obj / "passed.json")
+        keys = {name: passed.key(patch, tree, name) for name in gates.NAMES}
+        return quiet(gates.results, types.SimpleNamespace(**{name: gate(name) for name in gates.NAMES}), patch, wanted, passed, keys)[0]
+
+    def test_what_has_passed_is_not_run_again(self):
+        self.results(gates.NAMES, {"rustfmt"})
+        row = self.results(gates.NAMES, ())
+        self.assertEqual((["rustfmt"], {"ok"}), (self.ran, set(row.values())))
+
+    def test_another_tree_is(self):
+        self.results(gates.NAMES, ())
+        self.results(gates.NAMES, (), tree="another tree")
+        self.assertEqual(list(gates.NAMES), self.ran)
 
     def test_what_rests_on_a_gate_that_failed_is_not_run(self):
         row = self.results(gates.NAMES, {"build"})

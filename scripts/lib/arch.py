@@ -12,7 +12,7 @@ class Arch(typing.NamedTuple):
     image: str  # make's target, and where it is under arch/KERNEL/boot
     emulator: str
     machine: tuple  # the emulator's arguments
-    memory: str  # so much that the device does not reach all of it
+    memory: str
     device: str  # the one that the sample drives
     console: str  # kernel parameters
     host: str  # the machine on which KVM can run it, as `uname -m` says
@@ -30,7 +30,8 @@ ARCHES = {
         emulator="qemu-system-x86_64",
         # Each processor in a socket of its own: a PC without ACPI tells of no other.
         machine=("-M", "q35", "-cpu", "max", "-smp", "2,sockets=2"),
-        memory="512M",
+        # All that the 28 address lines of the device reach.
+        memory="256M",
         device="edu",
         # The guest powers off by a reset, which is all that a PC without ACPI can do.
         console="console=ttyS0 reboot=t",
@@ -45,7 +46,8 @@ ARCHES = {
         emulator="qemu-system-aarch64",
         # Message-signalled interrupts as real machines have them, by an ITS.
         machine=("-M", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on", "-smp", "2"),
-        # Memory begins at 1 GiB, which the 28 address lines of the device do not reach.
+        # Memory begins at 1 GiB, which the 28 address lines of the device do not reach; and
+        # there is more than the 32 that it is given here reach.
         memory="4G",
         device="edu,dma_mask=0xffffffff",
         console="console=ttyAMA0",
