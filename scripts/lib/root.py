@@ -137,6 +137,10 @@ def make(build, log):
     return root
 
 
+# Static programs run in any guest. Where a mirror is half renewed, the next release has them, too.
+RELEASES = (SUITE, "testing")
+
+
 def download(build, architecture, names):
     """Debian's packages of another architecture, fetched; what is there already is taken."""
     place = build / "download" / architecture
@@ -144,27 +148,38 @@ def download(build, architecture, names):
         if not shutil.which("apt-get"):
             raise Fail(Outcome.TOOL, f"no apt-get here, to fetch {', '.join(names)} of {architecture}", advice=f"put the packages into {place}")
         part = place.with_name(f"{architecture}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        for each in "lists/partial", "cache/archives/partial", "packages":
-            (part / each).mkdir(parents=True)
-        (part / "status").touch()
-        (part / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirrors()[0]} {SUITE} main\n")
-        # apt with this machine's way to the network, but with nothing of what it knows and has.
-        settings = {
-            "APT::Architecture": architecture, "APT::Architectures": architecture, "APT::Sandbox::User": "root",
-            "APT::Update::Error-Mode": "any", "Acquire::Languages": "none", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
-            "Dir::Etc::SourceList": part / "sources.list", "Dir::Etc::SourceParts": "/dev/null",
-            "Dir::State": part, "Dir::State::status": part / "status", "Dir::Cache": part / "cache",
-        }  # fmt: skip
-        command = ["apt-get", "-q", *(f"-o{key}={value}" for key, value in settings.items())]
         with stage.Stage(f"{architecture} packages", build / f"log/{architecture}") as here:
-            # What does not match the signed list of hashes is not taken: a mirror may be half renewed.
-            advice = "try again later, or set DEBIAN_MIRROR to the URL of another mirror"
-            here.run([*command, "update"], f"no list of packages for {architecture}", Outcome.FETCH, advice)
-            here.run([*command, "download", *names], f"cannot fetch {', '.join(names)} of {architecture}", Outcome.FETCH, advice, cwd=part / "packages")
+            for release in RELEASES:
+                try:
+                    fetch(here, part, architecture, release, names)
+                    break
+                except Fail as fail:
+                    if release == RELEASES[-1]:
+                        raise
+                    here.say(f"{release}: {fail.cause}; the next release is asked")
         (part / "packages").rename(place)
         shutil.rmtree(part)
     return sorted(place.glob("*.deb"))
+
+
+def fetch(here, part, architecture, release, names):
+    """Fetch a release's packages into part/packages, with this machine's way to the network, but with nothing of what its apt knows and has."""
+    shutil.rmtree(part, ignore_errors=True)
+    for each in "lists/partial", "cache/archives/partial", "packages":
+        (part / each).mkdir(parents=True)
+    (part / "status").touch()
+    (part / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirrors()[0]} {release} main\n")
+    settings = {
+        "APT::Architecture": architecture, "APT::Architectures": architecture, "APT::Sandbox::User": "root",
+        "APT::Update::Error-Mode": "any", "Acquire::Languages": "none", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
+        "Dir::Etc::SourceList": part / "sources.list", "Dir::Etc::SourceParts": "/dev/null",
+        "Dir::State": part, "Dir::State::status": part / "status", "Dir::Cache": part / "cache",
+    }  # fmt: skip
+    command = ["apt-get", "-q", *(f"-o{key}={value}" for key, value in settings.items())]
+    # What does not match the signed list of hashes is not taken.
+    advice = "try again later, or set DEBIAN_MIRROR to the URL of another mirror"
+    here.run([*command, "update"], f"no list of packages for {architecture}", Outcome.FETCH, advice)
+    here.run([*command, "download", *names], f"cannot fetch {', '.join(names)} of {architecture}", Outcome.FETCH, advice, cwd=part / "packages")
 
 
 SRC, OBJ, CI, CACHE = "/src", "/obj", "/ci", "/ccache"
