@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Kernels that others have and the test kernel is not: each must build with the series."""
 
+import re
 import typing
 
 
@@ -8,6 +9,7 @@ class Corner(typing.NamedTuple):
     config: str  # on top of COMMON
     arch: str = "x86"  # make's ARCH=
     llvm: bool = False  # for the C part
+    bindgen: str = ""  # from this release of Debian
     # (file, text, other text): for what no configuration gives on 64 bits. C code need not
     # stand it, so only the Rust part is built, and nothing is linked.
     edit: tuple = ()
@@ -42,10 +44,12 @@ CORNERS = {
     "no PCI": Corner(X86 + MODULES + "CONFIG_PCI=n\nCONFIG_SAMPLE_RUST_MINIMAL=m"),
     "no MSI": Corner(X86 + MODULES + "CONFIG_PCI=y\nCONFIG_PCI_MSI=n\nCONFIG_SAMPLE_RUST_DMA=m"),
     # All that is in the kernel must be found when it is linked; and no module need be there.
-    "no modules, samples built in": Corner(X86 + PCI + "CONFIG_MODULES=n\nCONFIG_SAMPLE_RUST_DMA=y"),
-    "one processor": Corner("CONFIG_64BIT=y\nCONFIG_SMP=n" + MODULES + PCI + "CONFIG_SAMPLE_RUST_DMA=m"),
+    "no modules, samples built in": Corner(X86 + PCI + "CONFIG_MODULES=n\nCONFIG_SAMPLE_RUST_DMA=y\nCONFIG_SAMPLE_RUST_DMA_NVME=y"),
+    "one processor": Corner("CONFIG_64BIT=y\nCONFIG_SMP=n" + MODULES + PCI + "CONFIG_SAMPLE_RUST_DMA=m\nCONFIG_SAMPLE_RUST_DMA_NVME=m"),
     "PREEMPT_RT": Corner(X86 + PCI + MODULES + "CONFIG_PREEMPT_RT=y\nCONFIG_SAMPLE_RUST_DMA=m"),
     "LLVM": Corner(X86 + PCI + MODULES + "CONFIG_SAMPLE_RUST_DMA=m", llvm=True),
+    # No other release has a rustc that 6.12 and 6.13 can be built with.
+    "newer bindgen": Corner(X86 + PCI + MODULES + "CONFIG_SAMPLE_RUST_DMA=m\nCONFIG_SAMPLE_RUST_DMA_NVME=m", bindgen="testing"),
     # User Mode Linux is the one architecture with Rust that has kernels without DMA.
     "no DMA": Corner(MODULES + "CONFIG_NO_IOMEM=y\nCONFIG_HAS_DMA=n\nCONFIG_SAMPLE_RUST_MINIMAL=m", "um"),
     "no SWIOTLB": Corner(
@@ -57,3 +61,11 @@ CORNERS = {
         edit=("kernel/dma/Kconfig", "def_bool 64BIT || PHYS_ADDR_T_64BIT", "def_bool n"),
     ),
 }
+
+
+def config(corner, tree):
+    """What is wanted of a kernel; the first patches have no samples yet."""
+    samples = (tree / "samples/rust/Kconfig").read_text()
+    wanted = COMMON + corner.config
+    missing = {name for name in re.findall(r"CONFIG_(SAMPLE_RUST_\w+)=", wanted) if f"config {name}\n" not in samples}
+    return re.sub(r"CONFIG_(\w+)=.*\n?", lambda match: "" if match[1] in missing else match[0], wanted)

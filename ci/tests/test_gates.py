@@ -61,20 +61,45 @@ class Judgement(unittest.TestCase):
 
         path = self.obj / "0001-one.patch"
         path.write_text("a patch")
-        patch = types.SimpleNamespace(path=path)
-        passed = gates.Passed(self.obj / "passed.json")
-        keys = {name: passed.key(patch, tree, name) for name in gates.NAMES}
-        return quiet(gates.results, types.SimpleNamespace(**{name: gate(name) for name in gates.NAMES}), patch, wanted, passed, keys)[0]
+        fakes = {name: gate(name) for name in gates.NAMES}
+        fakes.update(tree_id=tree, passed=gates.Passed(self.obj / "passed.json"))
+        return quiet(gates.results, types.SimpleNamespace(**fakes), types.SimpleNamespace(path=path), wanted)[0]
 
     def test_what_has_passed_is_not_run_again(self):
         self.results(gates.NAMES, {"rustfmt"})
         row = self.results(gates.NAMES, ())
-        self.assertEqual((["rustfmt"], {"ok"}), (self.ran, set(row.values())))
+        self.assertEqual((["rustfmt", "corners"], {"ok"}), (self.ran, set(row.values())))
+
+    def test_a_corner_that_fails_is_named_and_built_again(self):
+        def built(name):
+            return types.SimpleNamespace(corner=("a",), build=lambda: fails(name))
+
+        def fails(name):
+            self.ran.append(name)
+            if name == "bad":
+                raise Fail(Outcome.BUILD, "no")
+
+        self.ran = []
+        made = gates.Gates(None, None, {name: built(name) for name in ("good", "bad")}, None, gates.Passed(self.obj / "passed.json"))
+        made.tree_id = "tree"
+        path = self.obj / "0001-one.patch"
+        path.write_text("a patch")
+        for _ in range(2):
+            with self.assertRaisesRegex(Fail, "bad"):
+                quiet(made.corners, types.SimpleNamespace(path=path))
+        self.assertEqual(["good", "bad", "bad"], self.ran)
 
     def test_another_tree_is(self):
         self.results(gates.NAMES, ())
         self.results(gates.NAMES, (), tree="another tree")
         self.assertEqual(list(gates.NAMES), self.ran)
+
+    def test_samples_that_a_patch_has_not_yet(self):
+        (self.obj / "samples/rust").mkdir(parents=True)
+        kconfig = self.obj / "samples/rust/Kconfig"
+        for content, there in ("config SAMPLE_RUST_MINIMAL\n", False), ("config SAMPLE_RUST_DMA\n", True):
+            kconfig.write_text(content)
+            self.assertEqual(there, "CONFIG_SAMPLE_RUST_DMA=" in gates.corners.config(gates.corners.CORNERS["no MSI"], self.obj))
 
     def test_what_rests_on_a_gate_that_failed_is_not_run(self):
         row = self.results(gates.NAMES, {"build"})

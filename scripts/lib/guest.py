@@ -77,15 +77,8 @@ def initramfs(built, options):
 
 
 def foreign(built):
-    """Unpack the programs of a guest that is not of the build root's architecture; where each is, as the tools see it."""
-    place = built.obj / "debian"
-    if not place.exists():
-        packages = root.download(kernel.BUILD, built.arch.debian, ("busybox-static", "bash-static"))
-        part = place.with_name("debian.part")
-        with stage.Stage("guest packages") as here:
-            for package in packages:
-                here.run(["dpkg-deb", "-x", package, part], f"cannot unpack {package}", Outcome.FETCH)
-            part.rename(place)
+    """Where the programs of a guest are that is not of the build root's architecture, as the tools see it."""
+    root.unpacked(kernel.BUILD, built.obj / "debian", built.arch.debian, ("busybox-static", "bash-static"))
     return lambda name: f"{built.tools.obj}/debian/usr/bin/{name}"
 
 

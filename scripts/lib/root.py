@@ -141,20 +141,32 @@ def make(build, log):
 RELEASES = (SUITE, "testing")
 
 
-def download(build, architecture, names):
-    """Debian's packages of another architecture, fetched; what is there already is taken."""
+def unpacked(build, place, *which):
+    """A directory with what download() brings, unpacked."""
+    if not place.exists():
+        packages = download(build, *which)
+        part = place.with_name(f"{place.name}.part")
+        with stage.Stage("packages") as here:
+            for package in packages:
+                here.run(["dpkg-deb", "-x", package, part], f"cannot unpack {package}", Outcome.FETCH)
+            part.rename(place)
+    return place
+
+
+def download(build, architecture, names, releases=RELEASES):
+    """Debian's packages that the build root has not, fetched; what is there already is taken."""
     place = build / "download" / architecture
     if not place.exists():
         if not shutil.which("apt-get"):
             raise Fail(Outcome.TOOL, f"no apt-get here, to fetch {', '.join(names)} of {architecture}", advice=f"put the packages into {place}")
         part = place.with_name(f"{architecture}.part")
         with stage.Stage(f"{architecture} packages", build / f"log/{architecture}") as here:
-            for release in RELEASES:
+            for release in releases:
                 try:
                     fetch(here, part, architecture, release, names)
                     break
                 except Fail as fail:
-                    if release == RELEASES[-1]:
+                    if release == releases[-1]:
                         raise
                     here.say(f"{release}: {fail.cause}; the next release is asked")
         (part / "packages").rename(place)
