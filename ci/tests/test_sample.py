@@ -12,6 +12,13 @@ class Device(boot.Case):
         self.assertIn("failed: test_rust_dma.sh: load: transfer 1", output)
         self.assertIn("1 bytes at 0: failed", output)
 
+    def test_memory_out_of_reach(self):
+        """Without bounce buffers, nothing can be mapped; coherent memory can still be had."""
+        output = self.ends(Outcome.PASS, "--qemu", "-m 512M")
+        self.assertEqual(16, output.count("skipped   test_rust_dma.sh: "), output)
+        self.assertIn("skipped   test_rust_dma.sh: load: streaming transfer 1", output)
+        self.assertIn("no streaming mappings: ", (boot.Module.OBJ / "console.log").read_text())
+
 
 class Driver(boot.Case):
     """The sample with one thing changed, in place of the one that was built with the kernel."""
@@ -21,17 +28,20 @@ class Driver(boot.Case):
         "./test_rust_dma.sh | sed -n 's/^not ok/# not ok/p'; exit ${PIPESTATUS[0]}"
     )
 
-    def sample(self, outcome, old="", new=""):
+    def sample(self, outcome, old="", new="", *arguments):
         text = (boot.LINUX / "samples/rust/rust_dma.rs").read_text()
         self.assertIn(old, text)
         module = boot.Module(self, "sample", "rust_dma", text.replace(old, new, 1))
         good, said = module.make("modules")
         self.assertTrue(good, said)
-        self.ends(outcome, "--add", module.directory / "rust_dma.ko", "--run", self.RUN)
+        self.ends(outcome, "--add", module.directory / "rust_dma.ko", "--run", self.RUN, *arguments)
         return (module.OBJ / "console.log").read_text()
 
+    BOUNCED = "--append", "swiotlb=force"
+
     def test_unchanged(self):
-        self.sample(Outcome.PASS)
+        """What the CPU writes to a buffer gets to the copy that the device reads."""
+        self.sample(Outcome.PASS, "", "", *self.BOUNCED)
 
     def test_answer(self):
         """Another register than the one that answers with the complement."""
@@ -45,7 +55,27 @@ class Driver(boot.Case):
 
     def test_one_byte(self):
         """The 101st byte is not what was sent."""
-        sent = "self.source.copy_from_slice(0, &expected)?;"
-        console = self.sample(Outcome.TEST_FAILED, sent, sent + "\n        expected[100] ^= 1;")
+        sent = "self.source.copy_from_slice(0, bytes)?;"
+        console = self.sample(Outcome.TEST_FAILED, sent, sent + "\n        self.source.copy_from_slice(100, &[!bytes[100]])?;")
         self.assertNotIn("not ok 6 load: transfer 3", console)
         self.assertIn("not ok 7 load: transfer 4", console)
+
+    STREAMED = "source.for_cpu().copy_from_slice(bytes);"
+
+    def test_one_byte_streamed(self):
+        """The same, by streaming mappings."""
+        console = self.sample(Outcome.TEST_FAILED, self.STREAMED, self.STREAMED + "\n        source.for_cpu()[100] ^= 1;")
+        self.assertNotIn("not ok 14 load: streaming transfer 3", console)
+        self.assertIn("not ok 15 load: streaming transfer 4", console)
+
+    def test_not_streamed(self):
+        """Streaming mappings are not used, and nothing is said."""
+        console = self.sample(Outcome.TEST_FAILED, "source.is_some()", "source.is_none()")
+        self.assertIn("not ok 12 load: streaming transfer 1", console)
+
+    def test_not_synced(self):
+        """It doesn't, since the guard is leaked."""
+        leaked = self.STREAMED.replace("source.for_cpu()", "core::mem::ManuallyDrop::new(source.for_cpu())")
+        console = self.sample(Outcome.TEST_FAILED, self.STREAMED, leaked, *self.BOUNCED)
+        self.assertNotIn("not ok 11 load: transfer 8", console)
+        self.assertIn("not ok 12 load: streaming transfer 1", console)
