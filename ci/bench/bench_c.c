@@ -7,20 +7,35 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/dmapool.h>
 #include <linux/io.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/scatterlist.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
 
 #define SAMPLES 5
 #define ENTRIES 256
 
 #define BUFFER 4096
 
+#define TABLES 3
+#define CPUS 4
+
 #define LIVENESS 0x04
+
+/* What the NVMe driver does, with commands of this many pages at most, all in one buffer. */
+#define PAGES 16
+#define OPCODE_READ 0x02
+/* Registers of edu that take any value, for the doorbells. */
+#define TAIL_DOORBELL 0x04
+#define HEAD_DOORBELL 0x08
+#define TIMEOUT_MS 10000
 
 /* So often without a loop: what compilers make of a loop is not what is to be compared. */
 #define TIMES_4(what) do { what; what; what; what; } while (0)
@@ -46,6 +61,76 @@ struct ring {
 	u32 tail;
 };
 
+struct pages {
+	unsigned int count;
+	struct page *page[ENTRIES];
+};
+
+struct submission {
+	/* The opcode, and in the upper half the command identifier. */
+	__le32 dword0;
+	__le32 namespace;
+	__le64 reserved;
+	__le64 metadata;
+	__le64 prp1;
+	__le64 prp2;
+	__le32 dword10;
+	__le32 dword11;
+	__le32 dword12;
+	__le32 dword13;
+	__le32 dword14;
+	__le32 dword15;
+};
+
+struct completion_entry {
+	__le32 result;
+	__le32 reserved;
+	__le16 submission_head;
+	__le16 submission_queue;
+	__le16 command;
+	/* The status, and in bit 0 the phase. */
+	__le16 status;
+};
+
+struct command {
+	u32 opcode;
+	u32 namespace;
+	u64 prps[2];
+	u32 dwords[3];
+	/* More than two pages are in a list. */
+	__le64 *list;
+	dma_addr_t list_addr;
+};
+
+enum slot_state { SLOT_FREE, SLOT_BUSY, SLOT_DONE };
+
+struct slot {
+	enum slot_state state;
+	u16 status;
+	u32 result;
+};
+
+/* A submission queue with its completion queue. */
+struct queue {
+	struct submission *submissions;
+	dma_addr_t submissions_addr;
+	struct completion_entry *completions;
+	dma_addr_t completions_addr;
+	u32 entries;
+	spinlock_t lock;
+	/* Where the next command goes. */
+	u32 tail;
+	/* Where the next completion is expected, and the phase that tells that it is there. */
+	u32 head;
+	u16 phase;
+	/* By command identifier; one less than entries, so that the queue never overflows. */
+	struct slot slots[ENTRIES - 1];
+	u32 next;
+	/* Where the device writes its next completion, and with which phase. */
+	u32 device_head;
+	u16 device_phase;
+};
+
 struct bench {
 	struct device *dev;
 	void __iomem *regs;
@@ -54,6 +139,11 @@ struct bench {
 	struct ring ring;
 	void *buffer;
 	struct dma_pool *pool;
+	struct pages pages[TABLES];
+	struct queue queue;
+	struct dma_pool *lists;
+	void *data;
+	dma_addr_t data_addr;
 };
 
 static noinline int nothing(struct bench *bench, size_t arg)
@@ -216,6 +306,374 @@ static noinline int pool(struct bench *bench, size_t times)
 	return 0;
 }
 
+static noinline int sg(struct bench *bench, size_t which)
+{
+	struct pages *pages = &bench->pages[which];
+	struct scatterlist *sg;
+	struct sg_table table;
+	size_t round;
+	int ret;
+	int i;
+
+	/* As many pages for all tables in all. */
+	for (round = 0; round < ENTRIES >> (4 * which); round++) {
+		size_t size = 0;
+		dma_addr_t addrs = 0;
+
+		ret = sg_alloc_table(&table, pages->count, GFP_KERNEL);
+		if (ret)
+			return ret;
+		for_each_sgtable_sg(&table, sg, i)
+			sg_set_page(sg, pages->page[i], PAGE_SIZE, 0);
+		ret = dma_map_sgtable(bench->dev, &table, DMA_BIDIRECTIONAL, 0);
+		if (ret)
+			goto free;
+		for_each_sgtable_dma_sg(&table, sg, i) {
+			size += sg_dma_len(sg);
+			addrs |= sg_dma_address(sg);
+		}
+		dma_unmap_sgtable(bench->dev, &table, DMA_BIDIRECTIONAL, 0);
+		if (size != (size_t)pages->count * PAGE_SIZE || addrs % PAGE_SIZE)
+			ret = -EIO;
+free:
+		sg_free_table(&table);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int make_pages(struct pages *pages, unsigned int count)
+{
+	LIST_HEAD(others);
+	struct page *page, *next;
+
+	/* No two of them adjacent, so that every time there are as many segments. */
+	while (pages->count < count) {
+		page = alloc_page(GFP_KERNEL);
+		if (!page)
+			break;
+		if (page_to_pfn(page) & 1)
+			list_add(&page->lru, &others);
+		else
+			pages->page[pages->count++] = page;
+	}
+	list_for_each_entry_safe(page, next, &others, lru)
+		__free_page(page);
+	return pages->count == count ? 0 : -ENOMEM;
+}
+
+static void free_pages_of(void *data)
+{
+	struct bench *bench = data;
+	int i;
+
+	for (i = 0; i < TABLES; i++)
+		while (bench->pages[i].count)
+			__free_page(bench->pages[i].page[--bench->pages[i].count]);
+}
+
+/* The PRP entries for the first pages of the buffer. */
+static int set_prps(struct bench *bench, struct command *command, size_t len)
+{
+	size_t count = len / PAGE_SIZE;
+	size_t i;
+
+	command->prps[0] = bench->data_addr;
+	if (count == 1)
+		return 0;
+	if (count == 2) {
+		command->prps[1] = bench->data_addr + PAGE_SIZE;
+		return 0;
+	}
+	command->list = dma_pool_zalloc(bench->lists, GFP_KERNEL, &command->list_addr);
+	if (!command->list)
+		return -ENOMEM;
+	for (i = 1; i < count; i++)
+		command->list[i - 1] = cpu_to_le64(bench->data_addr + i * PAGE_SIZE);
+	command->prps[1] = command->list_addr;
+	return 0;
+}
+
+/* The next number, around a queue. */
+static u32 after(u32 number, u32 entries)
+{
+	return number + 1 == entries ? 0 : number + 1;
+}
+
+/* Writes a command to the queue; returns its identifier. */
+static int submit(struct queue *queue, const struct command *command)
+{
+	u32 slots = queue->entries - 1;
+	int ret = -EBUSY;
+	u32 i;
+
+	spin_lock(&queue->lock);
+	for (i = 0; i < slots; i++) {
+		u32 id = queue->next;
+		struct submission entry;
+
+		queue->next = after(id, slots);
+		if (queue->slots[id].state != SLOT_FREE)
+			continue;
+		entry = (struct submission) {
+			.dword0 = cpu_to_le32(command->opcode | id << 16),
+			.namespace = cpu_to_le32(command->namespace),
+			.prp1 = cpu_to_le64(command->prps[0]),
+			.prp2 = cpu_to_le64(command->prps[1]),
+			.dword10 = cpu_to_le32(command->dwords[0]),
+			.dword11 = cpu_to_le32(command->dwords[1]),
+			.dword12 = cpu_to_le32(command->dwords[2]),
+		};
+		memcpy(&queue->submissions[queue->tail], &entry, sizeof(entry));
+		queue->tail = after(queue->tail, queue->entries);
+		queue->slots[id].state = SLOT_BUSY;
+		ret = id;
+		break;
+	}
+	spin_unlock(&queue->lock);
+	return ret;
+}
+
+/* Tells the device of all commands that are in the queue. */
+static void ring(struct bench *bench)
+{
+	struct queue *queue = &bench->queue;
+
+	spin_lock(&queue->lock);
+	writel(queue->tail, bench->regs + TAIL_DOORBELL);
+	spin_unlock(&queue->lock);
+}
+
+/* The device's part: the next completion. */
+static void complete_one(struct queue *queue, u16 id)
+{
+	struct completion_entry *entry = &queue->completions[queue->device_head];
+
+	WRITE_ONCE(entry->result, cpu_to_le32(0));
+	WRITE_ONCE(entry->command, cpu_to_le16(id));
+	dma_wmb();
+	WRITE_ONCE(entry->status, cpu_to_le16(queue->device_phase));
+	queue->device_head = after(queue->device_head, queue->entries);
+	if (!queue->device_head)
+		queue->device_phase ^= 1;
+}
+
+/* Takes all completions that are there. */
+static int reap(struct bench *bench, struct queue *queue)
+{
+	bool any = false;
+
+	for (;;) {
+		struct completion_entry *entry = &queue->completions[queue->head];
+		u16 status = le16_to_cpu(READ_ONCE(entry->status));
+		u32 result;
+		u16 id;
+
+		if ((status & 1) != queue->phase)
+			break;
+		/* The rest of the entry is to be read after the phase. */
+		dma_rmb();
+		result = le32_to_cpu(READ_ONCE(entry->result));
+		id = le16_to_cpu(READ_ONCE(entry->command));
+
+		any = true;
+		queue->head = after(queue->head, queue->entries);
+		if (!queue->head)
+			queue->phase ^= 1;
+
+		if (id >= queue->entries - 1 || queue->slots[id].state != SLOT_BUSY) {
+			pr_err("completion of command %u, which is not under way\n", id);
+			return -EIO;
+		}
+		queue->slots[id] = (struct slot) { SLOT_DONE, status >> 1, result };
+	}
+	if (any)
+		writel(queue->head, bench->regs + HEAD_DOORBELL);
+	return 0;
+}
+
+/* Waits until a command is done. */
+static int wait(struct bench *bench, u16 id)
+{
+	struct queue *queue = &bench->queue;
+	ktime_t start = ktime_get();
+
+	for (;;) {
+		bool late = ktime_ms_delta(ktime_get(), start) > TIMEOUT_MS;
+		struct slot *slot = &queue->slots[id];
+		struct slot was;
+		int ret;
+
+		spin_lock(&queue->lock);
+		ret = reap(bench, queue);
+		was = *slot;
+		if (!ret && was.state == SLOT_DONE)
+			slot->state = SLOT_FREE;
+		spin_unlock(&queue->lock);
+		if (ret)
+			return ret;
+		if (was.state == SLOT_DONE) {
+			if (was.status & 0x7ff) {
+				pr_err("a command failed: %#x\n", was.status);
+				return -EIO;
+			}
+			return 0;
+		}
+		if (late) {
+			pr_err("command %u timed out\n", id);
+			return -ETIMEDOUT;
+		}
+		usleep_range(20, 100);
+	}
+}
+
+static noinline int nvme(struct bench *bench, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < 16; i++) {
+		struct command command = {
+			.opcode = OPCODE_READ,
+			.namespace = 1,
+			.dwords = { i, 0, len / 512 - 1 },
+		};
+		int ret;
+		int id;
+
+		ret = set_prps(bench, &command, len);
+		if (ret)
+			return ret;
+		id = submit(&bench->queue, &command);
+		if (id < 0) {
+			ret = id;
+			goto free;
+		}
+		ring(bench);
+		complete_one(&bench->queue, id);
+		ret = wait(bench, id);
+free:
+		if (command.list)
+			dma_pool_free(bench->lists, command.list, command.list_addr);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int make_queue(struct bench *bench)
+{
+	struct queue *queue = &bench->queue;
+
+	spin_lock_init(&queue->lock);
+	queue->entries = ENTRIES;
+	queue->phase = 1;
+	queue->device_phase = 1;
+	queue->submissions = dmam_alloc_coherent(bench->dev, ENTRIES * sizeof(*queue->submissions),
+						 &queue->submissions_addr, GFP_KERNEL);
+	queue->completions = dmam_alloc_coherent(bench->dev, ENTRIES * sizeof(*queue->completions),
+						 &queue->completions_addr, GFP_KERNEL);
+	bench->data = dmam_alloc_coherent(bench->dev, PAGES * PAGE_SIZE, &bench->data_addr,
+					  GFP_KERNEL);
+	bench->lists = dmam_pool_create("lists", bench->dev, PAGES * sizeof(__le64),
+					PAGES * sizeof(__le64), 0);
+	if (!queue->submissions || !queue->completions || !bench->data || !bench->lists)
+		return -ENOMEM;
+	return 0;
+}
+
+/* What a CPU does when all of them work at the same time. */
+struct share {
+	struct work_struct work;
+	struct bench *bench;
+	int ret;
+};
+
+static int on_all_cpus(struct bench *bench, void (*func)(struct work_struct *work))
+{
+	struct share *shares;
+	int ret = 0;
+	int i;
+
+	shares = kcalloc(CPUS, sizeof(*shares), GFP_KERNEL);
+	if (!shares)
+		return -ENOMEM;
+	for (i = 0; i < CPUS; i++) {
+		shares[i].bench = bench;
+		INIT_WORK(&shares[i].work, func);
+		queue_work(system_unbound_wq, &shares[i].work);
+	}
+	for (i = 0; i < CPUS; i++) {
+		flush_work(&shares[i].work);
+		ret = ret ?: shares[i].ret;
+	}
+	kfree(shares);
+	return ret;
+}
+
+static noinline void ring_share(struct work_struct *work)
+{
+	struct share *share = container_of(work, struct share, work);
+	struct device *dev = share->bench->dev;
+	struct ring ring = {};
+	size_t lap, i;
+
+	ring.descriptors = dma_alloc_coherent(dev, ENTRIES * sizeof(*ring.descriptors), &ring.addr,
+					      GFP_KERNEL);
+	if (!ring.descriptors) {
+		share->ret = -ENOMEM;
+		return;
+	}
+	for (lap = 0; lap < 16; lap++) {
+		u32 head = ring.tail;
+		u32 sum = 0;
+		u32 len;
+
+		for (i = 0; i < ENTRIES; i++)
+			push(&ring, (u64)i << 12, i);
+		while (pop(&ring, &head, &len))
+			sum += len;
+		if (sum != ENTRIES * (ENTRIES - 1) / 2)
+			share->ret = -EIO;
+	}
+	dma_free_coherent(dev, ENTRIES * sizeof(*ring.descriptors), ring.descriptors, ring.addr);
+}
+
+static noinline int ring_cpus(struct bench *bench, size_t arg)
+{
+	return on_all_cpus(bench, ring_share);
+}
+
+static noinline void stream_share(struct work_struct *work)
+{
+	struct share *share = container_of(work, struct share, work);
+	struct device *dev = share->bench->dev;
+	void *buffer;
+	size_t i;
+
+	buffer = kzalloc(BUFFER, GFP_KERNEL);
+	if (!buffer) {
+		share->ret = -ENOMEM;
+		return;
+	}
+	for (i = 0; i < 64; i++) {
+		dma_addr_t addr;
+
+		addr = dma_map_single(dev, buffer, BUFFER, DMA_BIDIRECTIONAL);
+		if (dma_mapping_error(dev, addr)) {
+			share->ret = -ENOMEM;
+			break;
+		}
+		dma_unmap_single(dev, addr, BUFFER, DMA_BIDIRECTIONAL);
+	}
+	kfree(buffer);
+}
+
+static noinline int stream_cpus(struct bench *bench, size_t arg)
+{
+	return on_all_cpus(bench, stream_share);
+}
+
 static const struct row {
 	const char *name;
 	size_t count;
@@ -239,6 +697,13 @@ static const struct row {
 	{ "stream", 16, stream, 16 },
 	{ "stream-sync", 1024, stream_sync, 1024 },
 	{ "pool", 16, pool, 16 },
+	{ "sg-1", ENTRIES, sg, 0 },
+	{ "sg-16", ENTRIES / 16, sg, 1 },
+	{ "sg-256", ENTRIES / 256, sg, 2 },
+	{ "nvme-4K", 16, nvme, 4 << 10 },
+	{ "nvme-64K", 16, nvme, 64 << 10 },
+	{ "ring-cpus", CPUS * 16 * ENTRIES, ring_cpus, 0 },
+	{ "stream-cpus", CPUS * 64, stream_cpus, 0 },
 };
 
 static int measure(struct bench *bench, const struct row *row)
@@ -294,6 +759,17 @@ static int bench_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	bench->pool = dmam_pool_create(KBUILD_MODNAME, &pdev->dev, 64, 64, 0);
 	if (!bench->buffer || !bench->pool)
 		return -ENOMEM;
+	ret = devm_add_action(&pdev->dev, free_pages_of, bench);
+	if (ret)
+		return ret;
+	for (i = 0; i < TABLES; i++) {
+		ret = make_pages(&bench->pages[i], 1 << 4 * i);
+		if (ret)
+			return ret;
+	}
+	ret = make_queue(bench);
+	if (ret)
+		return ret;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		ret = measure(bench, &rows[i]);

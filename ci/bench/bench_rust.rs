@@ -6,15 +6,23 @@
 
 #![forbid(unsafe_code)]
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
     c_str,
     device::Core,
     dma::{
-        self, dma_rmb, dma_wmb, Bidirectional, Coherent, Dma, DmaMask, Mapping, Pool, PoolCoherent,
+        self, as_u64, dma_rmb, dma_wmb, Bidirectional, Coherent, Dma, DmaAddress, DmaMask, Mapping,
+        Pages, Pool, PoolBox, PoolCoherent, SGTable,
     },
-    dma_read, dma_write, pci,
+    dma_read, dma_write,
+    error::code::ETIMEDOUT,
+    new_spinlock,
+    page::PAGE_SIZE,
+    pci,
     prelude::*,
-    time::Ktime,
+    sync::SpinLock,
+    time::{ktime_ms_delta, usleep_range, Ktime},
+    workqueue,
 };
 
 const SAMPLES: usize = 5;
@@ -22,7 +30,18 @@ const ENTRIES: usize = 256;
 
 const BUFFER: usize = 4096;
 
+const TABLES: usize = 3;
+const CPUS: usize = 4;
+
 const LIVENESS: usize = 0x04;
+
+/// What the NVMe driver does, with commands of this many pages at most, all in one buffer.
+const PAGES: usize = 16;
+const OPCODE_READ: u32 = 0x02;
+/// Registers of edu that take any value, for the doorbells.
+const TAIL_DOORBELL: usize = 0x04;
+const HEAD_DOORBELL: usize = 0x08;
+const TIMEOUT_MS: i64 = 10_000;
 
 /// So often without a loop: what compilers make of a loop is not what is to be compared.
 macro_rules! times_16 {
@@ -50,6 +69,32 @@ kernel::dma_struct! {
         status: u32,
         argument: u64,
     }
+
+    struct Submission {
+        /// The opcode, and in the upper half the command identifier.
+        dword0: u32,
+        namespace: u32,
+        reserved: u64,
+        metadata: u64,
+        prp1: u64,
+        prp2: u64,
+        dword10: u32,
+        dword11: u32,
+        dword12: u32,
+        dword13: u32,
+        dword14: u32,
+        dword15: u32,
+    }
+
+    struct Completion {
+        result: u32,
+        reserved: u32,
+        submission_head: u16,
+        submission_queue: u16,
+        command: u16,
+        /// The status, and in bit 0 the phase.
+        status: u16,
+    }
 }
 
 struct Ring<'bound> {
@@ -58,14 +103,63 @@ struct Ring<'bound> {
     tail: u32,
 }
 
+/// A command, without its identifier.
+#[derive(Clone, Copy, Default)]
+struct Command {
+    opcode: u32,
+    namespace: u32,
+    prps: (u64, u64),
+    dwords: [u32; 3],
+}
+
+/// What became of a command identifier.
+#[derive(Clone, Copy)]
+enum Slot {
+    Free,
+    Busy,
+    Done { status: u16, result: u32 },
+}
+
+/// A submission queue with its completion queue.
+struct Queue<'bound> {
+    submissions: Coherent<'bound, [Submission]>,
+    completions: Coherent<'bound, [Completion]>,
+    state: Pin<KBox<SpinLock<QueueState>>>,
+}
+
+struct QueueState {
+    /// Where the next command goes.
+    tail: usize,
+    /// Where the next completion is expected, and the phase that tells that it is there.
+    head: usize,
+    phase: u16,
+    /// By command identifier; one less than entries, so that the queue never overflows.
+    slots: KVec<Slot>,
+    next: usize,
+}
+
+/// Where the device writes its next completion, and with which phase.
+struct Device {
+    head: usize,
+    phase: u16,
+}
+
+type Registers<'bound> = pci::Bar<'bound, 0xa0>;
+
 struct Bench<'bound> {
     dma: Dma<'bound>,
-    regs: pci::Bar<'bound, 0xa0>,
+    regs: Registers<'bound>,
     mailbox: Coherent<'bound, Mailbox>,
     ring: Ring<'bound>,
     /// There, but while it is mapped.
     buffer: Option<KVec<u8>>,
     pool: Pool<'bound, [u64; 8]>,
+    /// There, but while they are mapped.
+    pages: [Option<Pages>; TABLES],
+    queue: Queue<'bound>,
+    device: Device,
+    lists: Pool<'bound, [u64]>,
+    data: Coherent<'bound, [u8]>,
 }
 
 #[inline(never)]
@@ -191,6 +285,306 @@ fn pool(bench: &mut Bench<'_>, times: usize) -> Result {
     Ok(())
 }
 
+#[inline(never)]
+fn sg(bench: &mut Bench<'_>, which: usize) -> Result {
+    let place = bench.pages.get_mut(which).ok_or(EINVAL)?;
+    let mut pages = place.take().ok_or(EINVAL)?;
+    // As many pages for all tables in all.
+    for _ in 0..ENTRIES >> (4 * which) {
+        let (mut size, mut addrs) = (0_usize, 0);
+        let table = SGTable::<_, Bidirectional>::new(bench.dma, pages, GFP_KERNEL)?;
+        for segment in &table {
+            size = size.wrapping_add(segment.dma_len() as usize);
+            addrs |= segment.dma_address();
+        }
+        pages = table.unmap();
+        if size != pages.len() || addrs % PAGE_SIZE as DmaAddress != 0 {
+            return Err(EIO);
+        }
+    }
+    *place = Some(pages);
+    Ok(())
+}
+
+fn make_pages(dma: Dma<'_>, count: usize) -> Result<Pages> {
+    let mut pages = KVec::with_capacity(count, GFP_KERNEL)?;
+    let mut others = KVec::new();
+    let mut previous = DmaAddress::MAX;
+
+    // No two of them adjacent, so that every time there are as many segments. An IOMMU gives all of
+    // them the same address, one after the other; of what comes from the allocator in a row, every
+    // other page is not adjacent either.
+    for tried in 0.. {
+        if pages.len() == count {
+            break;
+        }
+        let page = Pages::zeroed(1, GFP_KERNEL)?;
+        let table = SGTable::<_, Bidirectional>::new(dma, page, GFP_KERNEL)?;
+        let addr = table.iter().next().ok_or(EIO)?.dma_address();
+        let odd = if addr == previous {
+            tried % 2 == 1
+        } else {
+            addr & PAGE_SIZE as DmaAddress != 0 && tried < 8 * count
+        };
+        previous = addr;
+        for page in table.unmap().into_vec() {
+            let list = if odd { &mut others } else { &mut pages };
+            list.push(page, GFP_KERNEL)?;
+        }
+    }
+    Ok(Pages::from(pages))
+}
+
+impl Command {
+    /// Writes it to an entry of a queue. What isn't written here is always zero.
+    fn write(&self, queue: &Coherent<'_, [Submission]>, at: usize, id: u16) -> Result {
+        let dword0 = self.opcode | (u32::from(id) << 16);
+
+        dma_write!(queue, [at]?.dword0, dword0.to_le());
+        dma_write!(queue, [at]?.namespace, self.namespace.to_le());
+        dma_write!(queue, [at]?.prp1, self.prps.0.to_le());
+        dma_write!(queue, [at]?.prp2, self.prps.1.to_le());
+        dma_write!(queue, [at]?.dword10, self.dwords[0].to_le());
+        dma_write!(queue, [at]?.dword11, self.dwords[1].to_le());
+        dma_write!(queue, [at]?.dword12, self.dwords[2].to_le());
+        Ok(())
+    }
+}
+
+/// The next number, around a queue.
+fn after(number: usize, entries: usize) -> usize {
+    if number + 1 == entries {
+        0
+    } else {
+        number + 1
+    }
+}
+
+impl<'bound> Queue<'bound> {
+    fn new(dma: Dma<'bound>) -> Result<Self> {
+        let state = QueueState {
+            tail: 0,
+            head: 0,
+            phase: 1,
+            slots: KVec::from_elem(Slot::Free, ENTRIES - 1, GFP_KERNEL)?,
+            next: 0,
+        };
+        Ok(Self {
+            submissions: Coherent::zeroed_slice(dma, ENTRIES, GFP_KERNEL)?,
+            completions: Coherent::zeroed_slice(dma, ENTRIES, GFP_KERNEL)?,
+            state: KBox::pin_init(new_spinlock!(state), GFP_KERNEL)?,
+        })
+    }
+
+    fn entries(&self) -> usize {
+        self.submissions.len()
+    }
+
+    /// Writes a command to the queue; returns its identifier.
+    fn submit(&self, command: &Command) -> Result<u16> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+
+        for _ in 0..state.slots.len() {
+            let id = state.next;
+            state.next = after(id, state.slots.len());
+            let slot = state.slots.get_mut(id).ok_or(EIO)?;
+            if matches!(slot, Slot::Free) {
+                command.write(&self.submissions, state.tail, id as u16)?;
+                state.tail = after(state.tail, self.entries());
+                *slot = Slot::Busy;
+                return Ok(id as u16);
+            }
+        }
+        Err(EBUSY)
+    }
+
+    /// Tells the device of all commands that are in the queue.
+    fn ring(&self, regs: &Registers<'_>) {
+        let state = self.state.lock();
+        regs.write32(state.tail as u32, TAIL_DOORBELL);
+    }
+
+    /// Takes all completions that are there.
+    fn reap(&self, regs: &Registers<'_>, state: &mut QueueState) -> Result {
+        let mut any = false;
+        loop {
+            let at = state.head;
+            let status = u16::from_le(dma_read!(self.completions, [at]?.status));
+            if status & 1 != state.phase {
+                break;
+            }
+
+            // The rest of the entry is to be read after the phase.
+            dma_rmb();
+            let result = u32::from_le(dma_read!(self.completions, [at]?.result));
+            let id = u16::from_le(dma_read!(self.completions, [at]?.command));
+
+            any = true;
+            state.head = after(at, self.entries());
+            if state.head == 0 {
+                state.phase ^= 1;
+            }
+
+            match state.slots.get_mut(usize::from(id)) {
+                Some(slot) if matches!(slot, Slot::Busy) => {
+                    *slot = Slot::Done {
+                        status: status >> 1,
+                        result,
+                    }
+                }
+                _ => {
+                    pr_err!("completion of command {id}, which is not under way\n");
+                    return Err(EIO);
+                }
+            }
+        }
+        if any {
+            regs.write32(state.head as u32, HEAD_DOORBELL);
+        }
+        Ok(())
+    }
+
+    /// Waits until a command is done; returns what the completion has for it.
+    fn wait(&self, regs: &Registers<'_>, id: u16) -> Result<u32> {
+        let start = Ktime::ktime_get();
+        loop {
+            let late = ktime_ms_delta(Ktime::ktime_get(), start) > TIMEOUT_MS;
+
+            let mut state = self.state.lock();
+            self.reap(regs, &mut state)?;
+            let slot = state.slots.get_mut(usize::from(id)).ok_or(EINVAL)?;
+            if let Slot::Done { status, result } = *slot {
+                *slot = Slot::Free;
+                drop(state);
+                if status & 0x7ff != 0 {
+                    pr_err!("a command failed: {status:#x}\n");
+                    return Err(EIO);
+                }
+                return Ok(result);
+            }
+            drop(state);
+
+            if late {
+                pr_err!("command {id} timed out\n");
+                return Err(ETIMEDOUT);
+            }
+            usleep_range(20, 100);
+        }
+    }
+}
+
+/// The PRP entries for the first pages of the buffer, and the list with more than two pages.
+#[allow(clippy::type_complexity)]
+fn prps<'a, 'bound>(
+    data: &Coherent<'_, [u8]>,
+    lists: &'a Pool<'bound, [u64]>,
+    len: usize,
+) -> Result<((u64, u64), Option<PoolCoherent<&'a Pool<'bound, [u64]>>>)> {
+    let first = as_u64(data.dma_address());
+    match len / PAGE_SIZE {
+        1 => Ok(((first, 0), None)),
+        2 => Ok(((first, as_u64(data.dma_address_at(PAGE_SIZE)?)), None)),
+        count => {
+            let mut list = PoolBox::zeroed(lists, GFP_KERNEL)?;
+            for (entry, page) in list.iter_mut().zip(1..count) {
+                *entry = as_u64(data.dma_address_at(page * PAGE_SIZE)?).to_le();
+            }
+            let list = list.share();
+            Ok(((first, as_u64(list.dma_address())), Some(list)))
+        }
+    }
+}
+
+impl Device {
+    /// The device's part: the next completion.
+    fn complete(&mut self, queue: &Queue<'_>, id: u16) -> Result {
+        dma_write!(queue.completions, [self.head]?.result, 0);
+        dma_write!(queue.completions, [self.head]?.command, id.to_le());
+        dma_wmb();
+        dma_write!(queue.completions, [self.head]?.status, self.phase.to_le());
+        self.head = after(self.head, queue.entries());
+        if self.head == 0 {
+            self.phase ^= 1;
+        }
+        Ok(())
+    }
+}
+
+#[inline(never)]
+fn nvme(bench: &mut Bench<'_>, len: usize) -> Result {
+    for i in 0..16 {
+        let (prps, list) = prps(&bench.data, &bench.lists, len)?;
+        let command = Command {
+            opcode: OPCODE_READ,
+            namespace: 1,
+            prps,
+            dwords: [i, 0, (len / 512 - 1) as u32],
+        };
+        let id = bench.queue.submit(&command)?;
+        bench.queue.ring(&bench.regs);
+        bench.device.complete(&bench.queue, id)?;
+        bench.queue.wait(&bench.regs, id)?;
+        drop(list);
+    }
+    Ok(())
+}
+
+/// What a CPU does when all of them work at the same time.
+#[inline(never)]
+fn ring_share(dma: Dma<'_>) -> Result {
+    let mut ring = Ring {
+        descriptors: Coherent::zeroed(dma, GFP_KERNEL)?,
+        tail: 0,
+    };
+    for _ in 0..16 {
+        let mut head = ring.tail;
+        let mut sum = 0_u32;
+        for i in 0..ENTRIES {
+            ring.push((i as u64) << 12, i as u32)?;
+        }
+        while let Some(len) = ring.pop(&mut head)? {
+            sum = sum.wrapping_add(len);
+        }
+        if sum as usize != ENTRIES * (ENTRIES - 1) / 2 {
+            return Err(EIO);
+        }
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn stream_share(dma: Dma<'_>) -> Result {
+    let mut buffer = KVec::from_elem(0_u8, BUFFER, GFP_KERNEL)?;
+    for _ in 0..64 {
+        buffer = Mapping::<_, Bidirectional>::new(dma, buffer)?.unmap();
+    }
+    Ok(())
+}
+
+fn on_all_cpus(dma: Dma<'_>, func: fn(Dma<'_>) -> Result) -> Result {
+    let failed = AtomicBool::new(false);
+    workqueue::system_unbound().run_all(CPUS, GFP_KERNEL, |_| {
+        if func(dma).is_err() {
+            failed.store(true, Ordering::Relaxed);
+        }
+    })?;
+    if failed.into_inner() {
+        return Err(EIO);
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn ring_cpus(bench: &mut Bench<'_>, _arg: usize) -> Result {
+    on_all_cpus(bench.dma, ring_share)
+}
+
+#[inline(never)]
+fn stream_cpus(bench: &mut Bench<'_>, _arg: usize) -> Result {
+    on_all_cpus(bench.dma, stream_share)
+}
+
 struct Row {
     name: &'static str,
     count: usize,
@@ -204,7 +598,7 @@ macro_rules! rows {
     };
 }
 
-static ROWS: [Row; 15] = rows! {
+static ROWS: [Row; 22] = rows! {
     "nothing", 1, nothing, 0;
     "alloc-64", 1, alloc, 64;
     "alloc-4K", 1, alloc, 4 << 10;
@@ -220,6 +614,13 @@ static ROWS: [Row; 15] = rows! {
     "stream", 16, stream, 16;
     "stream-sync", 1024, stream_sync, 1024;
     "pool", 16, pool, 16;
+    "sg-1", ENTRIES, sg, 0;
+    "sg-16", ENTRIES / 16, sg, 1;
+    "sg-256", ENTRIES / 256, sg, 2;
+    "nvme-4K", 16, nvme, 4 << 10;
+    "nvme-64K", 16, nvme, 64 << 10;
+    "ring-cpus", CPUS * 16 * ENTRIES, ring_cpus, 0;
+    "stream-cpus", CPUS * 64, stream_cpus, 0;
 };
 
 impl Bench<'_> {
@@ -267,6 +668,15 @@ impl pci::Driver for BenchRust {
             },
             buffer: Some(KVec::from_elem(0, BUFFER, GFP_KERNEL)?),
             pool: Pool::new(dma, c_str!("bench_rust"), 64, 0)?,
+            pages: [
+                Some(make_pages(dma, 1)?),
+                Some(make_pages(dma, 16)?),
+                Some(make_pages(dma, 256)?),
+            ],
+            queue: Queue::new(dma)?,
+            device: Device { head: 0, phase: 1 },
+            lists: Pool::new_slice(dma, c_str!("lists"), PAGES, PAGES * 8, 0)?,
+            data: Coherent::zeroed_slice(dma, PAGES * PAGE_SIZE, GFP_KERNEL)?,
         };
         for row in &ROWS {
             if let Err(error) = bench.measure(row) {

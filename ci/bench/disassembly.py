@@ -7,7 +7,10 @@ import typing
 from outcome import Fail, Outcome
 
 # Functions that are compared, and nothing else of the modules.
-FUNCTIONS = "alloc", "field_read", "field_write", "ring_fill", "ring_drain", "register_read", "register_write", "stream", "stream_sync", "pool"
+FUNCTIONS = (
+    "alloc", "field_read", "field_write", "ring_fill", "ring_drain", "register_read", "register_write", "stream", "stream_sync", "pool",
+    "sg", "nvme", "ring_share", "stream_share",
+)  # fmt: skip
 
 START = re.compile(r"^[0-9a-f]+ <(.*)>:$")
 INSTRUCTION = re.compile(r"^\s*[0-9a-f]+:\t(?:(?:lock|rep[a-z]*|notrack|data16|cs) )*(\w+)\s*(.*)$")
@@ -23,7 +26,7 @@ class Function(typing.NamedTuple):
 
 
 def functions(disassembly):
-    """{name: Function} of what `objdump -d` prints, for those that are compared."""
+    """{symbol: Function} of what `objdump -d` prints."""
     found = {}
     name, lines = None, []
     for line in [*disassembly.splitlines(), "0 <>:"]:
@@ -31,14 +34,22 @@ def functions(disassembly):
         if start:
             if name:
                 found[name] = count(lines)
-            # In Rust the name is a part of a longer one: _RNv...10bench_rust10ring_fill.
-            name = next((name for name in FUNCTIONS if start[1] == name or re.search(rf"bench_rust{len(name)}{name}$", start[1])), None)
-            lines = []
-        elif name:
+            name, lines = start[1], []
+        else:
             match = INSTRUCTION.match(line)
             if match:
                 lines.append((match[1], match[2].split("#")[0].split("<")[0].strip()))
     return found
+
+
+def compared(found):
+    """{name: Function} of those that are compared. In Rust the name is a part of a longer one: _RNv...10bench_rust10ring_fill."""
+    return {
+        name: function
+        for symbol, function in found.items()
+        for name in FUNCTIONS
+        if symbol == name or re.search(rf"bench_rust{len(name)}{name}$", symbol)
+    }
 
 
 def count(lines):
@@ -64,25 +75,27 @@ def count(lines):
 
 
 def compare(built, paths):
-    """[(function, in C, in Rust)]; a Fail if the driver in Rust has a panic in it."""
-    both = []
+    """([(function, in C, in Rust)], what to say of the modules); a Fail if one of them may panic."""
+    both, stacks = [], []
     for path in paths:
         inside = f"{built.tools.obj}/{path.relative_to(built.obj)}"
         wanted = built.tools.output("nm", "-u", inside)
         if "panic" in wanted:
             raise Fail(Outcome.TEST_FAILED, f"{path.name} may panic", wanted)
-        both.append(functions(built.tools.output("objdump", "-d", "--no-show-raw-insn", inside)))
+        found = functions(built.tools.output("objdump", "-d", "--no-show-raw-insn", inside))
+        both.append(compared(found))
+        stacks.append(f"{path.name}: at most {max(function.stack for function in found.values())} bytes of stack in a function")
     sizes = built.tools.output("size", *(f"{built.tools.obj}/{path.relative_to(built.obj)}" for path in paths))
     missing = [name for name in FUNCTIONS for twin in both if name not in twin]
     if missing:
         raise Fail(Outcome.TEST_FAILED, f"not found in the modules: {', '.join(missing)}")
-    return [(name, both[0][name], both[1][name]) for name in FUNCTIONS], sizes
+    return [(name, both[0][name], both[1][name]) for name in FUNCTIONS], "\n".join([sizes.rstrip(), *stacks])
 
 
 def text(compared):
     """The table: in C / in Rust."""
-    both, sizes = compared
+    both, modules = compared
     lines = [f"{'machine code, C / Rust':24}" + "".join(f"{field:>14}" for field in Function._fields)]
     for name, c, rust in both:
         lines.append(f"{name:24}" + "".join(f"{f'{a} / {b}':>14}" for a, b in zip(c, rust, strict=True)))
-    return "\n".join([*lines, "", sizes.rstrip()])
+    return "\n".join([*lines, "", modules])

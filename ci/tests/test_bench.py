@@ -62,12 +62,19 @@ class Table(unittest.TestCase):
     def test_rows(self):
         """Less what it takes to measure nothing; each twin its own."""
         read, alloc = self.rows(BOOT, BOOT + BOOT)
-        self.assertEqual(("field-read", 256, 512, 512, 1.0, False), (*read, read.ratio, read.over))
+        self.assertEqual(("field-read", 256, 512, 512, "plain", 0.0, 1.0, False), (*read, read.ratio, read.over))
         self.assertEqual((5000, 5100, True), (alloc.c, alloc.rust, alloc.over))
 
     def test_just_within(self):
         self.assertFalse(table.Row("x", 1, 10000, 10100).over)
         self.assertTrue(table.Row("x", 1, 10000, 10101).over)
+
+    def test_one_that_is_explained(self):
+        """Has a limit of its own, on that machine only, and the table says why."""
+        within, over, elsewhere = table.Row("sg-1", 1, 1000, 1050), table.Row("sg-1", 1, 1000, 1051), table.Row("sg-1", 1, 1000, 1050, "iommu")
+        self.assertEqual([False, True, True], [row.over for row in (within, over, elsewhere)])
+        self.assertIn("over 1.01: 21 instructions", table.text([within]))
+        self.assertNotIn("over 1.01", table.text([elsewhere]))
 
     def test_slower(self):
         fast, same, slow = (table.Row("x", 1, 1000, rust) for rust in (800, 808, 809))
@@ -78,6 +85,16 @@ class Table(unittest.TestCase):
 
     def test_one_instruction_more_in_one_of_the_same_boot(self):
         self.wrong("not the same every time", BOOT + BOOT.replace("5050", "5049"))
+
+    def test_boots_that_need_not_agree(self):
+        """The median of them, and how far they lie apart."""
+        boots = [BOOT.replace("alloc-64", "ring-cpus").replace("5152", took) for took in ("5152", "5652", "5052")]
+        found = table.agree([table.parse(boot.splitlines()) for boot in boots], table.FOUR)
+        (row,) = table.rows(found, table.FOUR)
+        self.assertEqual((5000, 5100, "cpus"), (row.c, row.rust, row.machine))
+        self.assertAlmostEqual(600 / 5100, row.spread)
+        self.assertIn("4 CPUs: fill and drain a ring on each CPU", table.text([row]))
+        self.assertIn("boots differ by 11.76 %", table.text([row]))
 
     def test_a_boot_with_less(self):
         self.wrong("boot 2 has other rows", BOOT, BOOT.replace("bench_rust: alloc", "gone: alloc"))
@@ -119,8 +136,9 @@ class Table(unittest.TestCase):
 class Code(unittest.TestCase):
     def test_counts(self):
         found = disassembly.functions(DISASSEMBLY.partition("\n\n")[0])
-        self.assertEqual({"field_read": disassembly.Function(instructions=11, loads=4, stores=1, branches=1, calls=1, stack=24)}, found)
+        self.assertEqual({"field_read": disassembly.Function(instructions=11, loads=4, stores=1, branches=1, calls=1, stack=24)}, disassembly.compared(found))
 
     def test_names_in_rust(self):
         found = disassembly.functions(DISASSEMBLY)
-        self.assertEqual({"field_read": disassembly.Function(2, 0, 1, 0, 0, 0)}, found)
+        self.assertEqual({"field_read": disassembly.Function(2, 0, 1, 0, 0, 0)}, disassembly.compared(found))
+        self.assertEqual(3, len(found))
