@@ -22,7 +22,7 @@ use kernel::{
     prelude::*,
     sync::SpinLock,
     time::{ktime_ms_delta, usleep_range, Ktime},
-    workqueue,
+    workqueue::{self, run_all},
 };
 
 const SAMPLES: usize = 5;
@@ -564,7 +564,7 @@ fn stream_share(dma: Dma<'_>) -> Result {
 
 fn on_all_cpus(dma: Dma<'_>, func: fn(Dma<'_>) -> Result) -> Result {
     let failed = AtomicBool::new(false);
-    workqueue::system_unbound().run_all(CPUS, GFP_KERNEL, |_| {
+    run_all!(workqueue::system_unbound(), CPUS, GFP_KERNEL, |_| {
         if func(dma).is_err() {
             failed.store(true, Ordering::Relaxed);
         }

@@ -73,6 +73,12 @@ class Nvme(Reads):
         """With no more than two pages, there are no lists of them."""
         self.reads("--qemu", "-global nvme.mdts=1", largest=8192)
 
+    def test_other_controllers(self):
+        """They are left alone until their numbers are given."""
+        driver = "/sys/bus/pci/drivers/rust_dma_nvme"
+        run = f"modprobe rust_dma_nvme && ! ls {driver} | grep 0000: && echo 8086 5845 >{driver}/new_id && modprobe -r rust_dma_nvme"
+        self.reads("--qemu", "-global nvme.use-intel-id=on", run=run)
+
     # The disk's controller goes away, and then the one without a disk.
     NONE = """
         cd /selftests/rust && echo 1 >/sys/bus/pci/devices/0000:00:02.0/remove || exit
