@@ -10,7 +10,7 @@ PCI=/sys/bus/pci/devices
 DMA_API=/sys/kernel/debug/dma-api
 KMEMLEAK=/sys/kernel/debug/kmemleak
 
-declare -A ID=([edu]="1234 11e8" [ivshmem]="1af4 1110" [testdev]="1b36 0005")
+declare -A ID=([edu]="1234 11e8" [ivshmem]="1af4 1110" [testdev]="1b36 0005" [nvme]="1b36 0010")
 
 TIMES=${TIMES:-20}
 results=() failed=0 lost=0
@@ -143,9 +143,13 @@ try()
 			[[ $log == *"<$level>"*"at level $level"$'\n'* ]] || why="level $level is wrong"
 		done
 		;;
+	forget::object)
+		[[ $log == *"DMA pool leaked, objects in use: 1"* ]] || why="nothing is said of the pool"
+		;;
 	esac
 	live
 	[ $LIVE -eq $((before + leaks)) ] || why="$before allocations before, $LIVE after, $leaks to be leaked"
+	[[ $(</proc/interrupts) != *dma_cases* ]] || why="a handler is left"
 	complaints
 	[ $COMPLAINTS -eq $((complained + (lost > 0))) ] || why="$COMPLAINTS complaints by DMA-API debugging, from $complained"
 	if [[ $log == *": FAILED: "* ]]; then
@@ -179,7 +183,7 @@ group_cases()
 
 	load
 	[ ! -e $KMEMLEAK ] || echo clear >$KMEMLEAK
-	for kind in edu ivshmem testdev; do
+	for kind in edu ivshmem testdev nvme; do
 		all=($(devices $kind))
 		for device in "${all[@]:1}"; do
 			echo none >"$PCI/$device/driver_override"
@@ -191,7 +195,7 @@ group_cases()
 		number=$((number + 1))
 	done
 	[ $number -gt 50 ] || verdict "number of cases" "$number"
-	for kind in edu ivshmem testdev; do
+	for kind in edu ivshmem testdev nvme; do
 		for device in $(devices $kind); do
 			echo >"$PCI/$device/driver_override"
 		done

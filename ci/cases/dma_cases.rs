@@ -37,10 +37,15 @@ mod coherent;
 mod edu;
 mod forget;
 mod io;
+mod irq;
 mod order;
 mod pci_device;
+mod pool;
 mod setup;
+mod sg;
 mod smp;
+mod streaming;
+mod wait;
 
 use edu::Edu;
 
@@ -49,7 +54,7 @@ use edu::Edu;
 struct Case {
     name: &'static str,
     probe: for<'a, 'bound> fn(&mut Test<'a, 'bound>) -> Result,
-    start: for<'a, 'bound> fn(&pci::Device<Start<'bound>>, &'a Data<'bound>) -> Result,
+    start: for<'data, 'bound> fn(&pci::Device<Start<'data>>, &'data Data<'bound>) -> Result,
     remove: for<'a, 'bound> fn(&'a Data<'bound>) -> Result,
     /// The error with which the initialiser of the data fails, when there is more in it already.
     init: Result,
@@ -66,6 +71,7 @@ type Kind = (&'static str, u16, u16);
 const EDU: Kind = ("edu", 0x1234, 0x11e8);
 const IVSHMEM: Kind = ("ivshmem", 0x1af4, 0x1110);
 const TESTDEV: Kind = ("testdev", 0x1b36, 0x0005);
+const NVME: Kind = ("nvme", 0x1b36, 0x0010);
 
 const CASE: Case = Case {
     name: "",
@@ -78,47 +84,86 @@ const CASE: Case = Case {
     device: EDU,
 };
 
+/// An ID of no device, which only `driver_data` picks from.
+const NONE: pci::DeviceId = pci::DeviceId::from_id(0x1234, 0xffff);
+
 macro_rules! cases {
-    ($($module:ident: $($name:ident $({ $($field:ident: $value:expr),* })?),* $(,)?;)*) => {
-        // IDs of no device, which only `driver_data` picks from.
-        kernel::pci_device_table!(TABLE, Case, [$($((
-            pci::DeviceId::from_id(0x1234, 0xffff),
-            Case {
+    (
+        { $($module:ident: $($name:ident $({ $($field:ident: $value:expr),* })?),* $(,)?;)* }
+        start { $($start_module:ident: $($start:ident),* $(,)?;)* }
+        { $($last_module:ident: $($last:ident $({ $($last_field:ident: $last_value:expr),* })?),* $(,)?;)* }
+    ) => {
+        kernel::pci_device_table!(TABLE, Case, [
+            $($((NONE, Case {
                 name: concat!(stringify!($module), "::", stringify!($name)),
                 probe: $module::$name,
                 $($($field: $value,)*)?
                 ..CASE
-            }
-        ),)*)*]);
+            }),)*)*
+            $($((NONE, Case {
+                name: concat!(stringify!($start_module), "::", stringify!($start)),
+                probe: |test| test.prepare(),
+                start: $start_module::$start,
+                ..CASE
+            }),)*)*
+            $($((NONE, Case {
+                name: concat!(stringify!($last_module), "::", stringify!($last)),
+                probe: $last_module::$last,
+                $($($last_field: $last_value,)*)?
+                ..CASE
+            }),)*)*
+        ]);
     };
 }
 
 cases! {
-    bind: plain { start: bind::plain_start }, busy { start: bind::busy_start };
-    pci_device: ids, contexts, references, printing, resources, enable, bar_not_enabled,
-        bar_missing, bar_size, bar_twice, bar_read;
-    io: edu, edu_range, memory { device: IVSHMEM }, memory_range { device: IVSHMEM },
-        ports { device: TESTDEV };
-    setup: masks_missing, masks_half, masks_other_half, masks, masks_too_small, masks_in_turn, required,
-        segments_changed, segments_default, segments_wrong, numbers;
-    coherent: sizes, zeroed_again, nothing, too_much, largest, flags, attributes, addresses,
-        boxes, box_init, box_slices, handles, handles_wrong, exhausted,
-        moves_bytes { start: coherent::moves_bytes_start },
-        moves_values { start: coherent::moves_values_start },
-        moves_handle { start: coherent::moves_handle_start },
-        moves_with_attributes { start: coherent::moves_with_attributes_start };
-    access: words, fields, indices, index_once, copies, copies_range, values, barriers,
-        volatile { start: access::volatile_start };
-    order: drops { start: order::drops_start, remove: order::drops_remove },
-        probe_fails { expect: Err(ENODEV) },
-        init_fails { init: Err(ENOSPC), expect: Err(ENOSPC) },
-        start_fails { start: order::start_fails_start, remove: order::never, expect: Err(EBUSY) },
-        muted_when_removed { start: order::muted_start },
-        muted_when_start_fails { start: order::muted_start_fails, expect: Err(EBUSY) },
-        not_mastering { start: order::not_mastering_start };
-    smp: words, copies, allocations, device { start: smp::device_start };
-    forget: nothing_so_far, setup, bar, coherent { leaks: 1 }, coherent_again { start: forget::again_start },
-        boxes { leaks: 3 }, handle { leaks: 1 }, data { leaks: 2 }, and_then;
+    {
+        bind: plain { start: bind::plain_start }, busy { start: bind::busy_start };
+        pci_device: ids, contexts, references, printing, resources, enable, bar_not_enabled,
+            bar_missing, bar_size, bar_twice, bar_read;
+        io: edu, edu_range, memory { device: IVSHMEM }, memory_range { device: IVSHMEM },
+            ports { device: TESTDEV };
+        setup: masks_missing, masks_half, masks_other_half, masks, masks_too_small, masks_in_turn, required,
+            segments_changed, segments_default, segments_wrong, numbers;
+        coherent: sizes, zeroed_again, nothing, too_much, largest, flags, attributes, addresses,
+            boxes, box_init, box_slices, handles, handles_wrong, exhausted,
+            moves_bytes { start: coherent::moves_bytes_start },
+            moves_values { start: coherent::moves_values_start },
+            moves_handle { start: coherent::moves_handle_start },
+            moves_with_attributes { start: coherent::moves_with_attributes_start };
+        access: words, fields, indices, index_once, copies, copies_range, values, barriers,
+            volatile { start: access::volatile_start };
+        order: drops { start: order::drops_start, remove: order::drops_remove },
+            probe_fails { expect: Err(ENODEV) },
+            init_fails { init: Err(ENOSPC), expect: Err(ENOSPC) },
+            start_fails { start: order::start_fails_start, remove: order::never, expect: Err(EBUSY) },
+            muted_when_removed { start: order::muted_start },
+            muted_when_start_fails { start: order::muted_start_fails, expect: Err(EBUSY) },
+            not_mastering { start: order::not_mastering_start };
+        smp: words, copies, allocations, device { start: smp::device_start };
+        wait: one_by_one, all, others, run_all;
+        irq: vectors, messages { start: irq::counted }, pin { start: irq::counted },
+            threaded { start: irq::threaded_start },
+            wrong { start: irq::wrong_start }, no_vectors { start: irq::no_vectors_start },
+            start_fails { start: irq::start_fails_start, expect: Err(EBUSY) },
+            spurious { start: irq::spurious_start }, transfer { start: irq::transfer_start },
+            raising { start: irq::raising_start, remove: irq::raising_remove },
+            several { start: irq::several_start, device: NVME };
+        sg: limits, limits_too_small;
+        pool: kept;
+    }
+    // These are a `start` alone.
+    start {
+        streaming: lengths, largest, ranges, moves, again, part, values, leaked_guard, dropped,
+            exhausted, noncoherent;
+        sg: wrong, lengths, moves, again, dropped;
+        pool: wrong, objects, atomic, moves;
+    }
+    {
+        forget: nothing_so_far, setup, bar, coherent { leaks: 1 }, coherent_again { start: forget::again_start },
+            boxes { leaks: 3 }, handle { leaks: 1 }, data { leaks: 2 }, mapping { leaks: 2 },
+            table { leaks: 1 }, object { leaks: 1 }, and_then;
+    }
 }
 
 /// What a case has when it is probed.
@@ -146,6 +191,12 @@ impl<'bound> Test<'_, 'bound> {
         self.kept.edu = Some(Edu::new(self.dev)?);
         self.dma()
     }
+
+    /// Keeps both for `start`.
+    fn prepare(&mut self) -> Result {
+        self.kept.dma = Some(self.dma_and_edu()?);
+        Ok(())
+    }
 }
 
 /// What a case keeps until the driver is unbound, and drops in this order.
@@ -153,12 +204,16 @@ impl<'bound> Test<'_, 'bound> {
 struct Kept<'bound> {
     first: Option<order::Step>,
     muted: Option<order::Muted<'bound>>,
+    counter: Option<irq::Counter<'bound>>,
+    never: irq::Never,
     edu: Option<Edu<'bound>>,
+    dma: Option<Dma<'bound>>,
     bytes: Option<Coherent<'bound, [u8]>>,
     more: KVec<Coherent<'bound, [u8]>>,
     values: Option<coherent::Values<'bound>>,
     flags: Option<Coherent<'bound, access::Flags>>,
     handle: Option<dma::CoherentHandle<'bound>>,
+    objects: KVec<pool::Object<'bound>>,
     second: Option<order::Step>,
 }
 
@@ -174,6 +229,20 @@ impl<'bound> Data<'bound> {
 
     fn bytes(&self) -> Result<&Coherent<'bound, [u8]>> {
         self.kept.bytes.as_ref().ok_or(EINVAL)
+    }
+
+    fn counter(&self) -> Result<&irq::Counter<'bound>> {
+        self.kept.counter.as_ref().ok_or(EINVAL)
+    }
+
+    fn dma(&self) -> Result<Dma<'bound>> {
+        self.kept.dma.ok_or(EINVAL)
+    }
+
+    /// The right to map, and the device, which may access memory from here on.
+    fn ready(&self, dev: &pci::Device<Start<'_>>) -> Result<(Dma<'bound>, &Edu<'bound>)> {
+        dev.set_master();
+        Ok((self.dma()?, self.edu()?))
     }
 }
 
@@ -252,7 +321,10 @@ impl pci::Driver for Cases {
         }))
     }
 
-    fn start<'bound>(dev: &pci::Device<Start<'bound>>, data: Pin<&Data<'bound>>) -> Result {
+    fn start<'data, 'bound>(
+        dev: &pci::Device<Start<'data>>,
+        data: Pin<&'data Data<'bound>>,
+    ) -> Result {
         let data = data.get_ref();
         let case = data.last.0;
         case.after((case.start)(dev, data), true)

@@ -16,12 +16,16 @@ use kernel::{
 pub(crate) const BUFFER: u32 = 0x4_0000;
 pub(crate) const ID: usize = 0x00;
 pub(crate) const LIVENESS: usize = 0x04;
+pub(crate) const STATUS: usize = 0x24;
+pub(crate) const RAISE: usize = 0x60;
+pub(crate) const ACKNOWLEDGE: usize = 0x64;
 const SOURCE: usize = 0x80;
 const DESTINATION: usize = 0x88;
 const COUNT: usize = 0x90;
 const COMMAND: usize = 0x98;
 const RUN: u32 = 1;
 const FROM_DEVICE: u32 = 2;
+const RAISE_WHEN_DONE: u32 = 4;
 
 pub(crate) struct Edu<'bound>(pub(crate) pci::Bar<'bound, 0xa0>);
 
@@ -73,6 +77,16 @@ impl<'bound> Edu<'bound> {
             u32::try_from(as_u64(memory))?,
             len,
             FROM_DEVICE,
+        )
+    }
+
+    /// As `begin_store`; the device raises an interrupt at the end of it.
+    pub(crate) fn begin_store_and_raise(&self, at: u32, memory: DmaAddress, len: usize) -> Result {
+        self.command(
+            BUFFER + at,
+            u32::try_from(as_u64(memory))?,
+            len,
+            FROM_DEVICE | RAISE_WHEN_DONE,
         )
     }
 }

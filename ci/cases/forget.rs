@@ -5,6 +5,7 @@
 use crate::{
     coherent::{bytes, pattern},
     edu::{self, Edu},
+    streaming::nothing,
     Data, Test,
 };
 use core::{
@@ -12,8 +13,12 @@ use core::{
     sync::atomic::{AtomicU64, Ordering},
 };
 use kernel::{
+    c_str,
     device::Start,
-    dma::{as_u64, CoherentBox, CoherentHandle, DmaAddress},
+    dma::{
+        as_u64, Bidirectional, CoherentBox, CoherentHandle, DmaAddress, FromDevice, Mapping,
+        NonCoherent, Pages, Pool, PoolCoherent, SGTable, ToDevice,
+    },
     pci,
     prelude::*,
 };
@@ -94,6 +99,41 @@ pub(crate) fn data(test: &mut Test<'_, '_>) -> Result {
     test.kept.bytes = Some(bytes(dma, 1)?);
     test.kept.more.push(bytes(dma, 2)?, GFP_KERNEL)?;
     forget(core::mem::take(&mut test.kept));
+    Ok(())
+}
+
+/// Mappings own their buffers: those are leaked with them.
+pub(crate) fn mapping(test: &mut Test<'_, '_>) -> Result {
+    let dma = test.dma()?;
+    forget(NonCoherent::<u64, ToDevice>::zeroed(dma, GFP_KERNEL)?);
+    if nothing(dma)? {
+        forget(bytes(dma, 1)?);
+        return Ok(());
+    }
+    let buffer = KVec::from_elem(0u8, 4096, GFP_KERNEL)?;
+    let mut mapping = Mapping::<_, Bidirectional>::new(dma, buffer)?;
+    forget(mapping.for_cpu());
+    forget(mapping);
+    Ok(())
+}
+
+pub(crate) fn table(test: &mut Test<'_, '_>) -> Result {
+    let dma = test.dma()?;
+    if nothing(dma)? {
+        forget(bytes(dma, 1)?);
+        return Ok(());
+    }
+    let pages = Pages::zeroed(1, GFP_KERNEL)?;
+    let mut table = SGTable::<_, FromDevice>::new(dma, pages, GFP_KERNEL)?;
+    forget(table.for_cpu());
+    forget(table);
+    Ok(())
+}
+
+/// A pool is leaked with an object of it; `cases.sh` looks for who says so.
+pub(crate) fn object(test: &mut Test<'_, '_>) -> Result {
+    let pool = Pool::<u64>::new(test.dma()?, c_str!("leaked"), 8, 0)?;
+    forget(PoolCoherent::zeroed(&pool, GFP_KERNEL)?);
     Ok(())
 }
 

@@ -12,57 +12,37 @@ use kernel::{
     dma::{dma_mb, Coherent, CoherentBox, CoherentHandle},
     dma_read, dma_write, pci,
     prelude::*,
-    sync::Arc,
     time::msleep,
     workqueue,
 };
 
 const WORKERS: usize = 4;
 
-#[derive(Clone, Copy)]
-struct Work(&'static (dyn Fn(usize) -> Result + Sync));
-
 /// Runs `work` on several workers at once, and returns when all are done.
-///
-/// A driver has no such thing: what it gives to a workqueue can't refer to what is bound.
-fn at_once(work: &(dyn Fn(usize) -> Result + Sync)) -> Result {
-    // SAFETY: This function waits for the end of all that uses it.
-    let work = Work(unsafe { core::mem::transmute::<&(dyn Fn(usize) -> Result + Sync), _>(work) });
-    let counts = Arc::new([const { AtomicUsize::new(0) }; 3], GFP_KERNEL)?;
-    let mut spawned = 0;
-    for number in 0..WORKERS {
-        let counts = counts.clone();
-        let spawn = workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
-            let [begun, failed, ended] = &*counts;
-            begun.fetch_add(1, Ordering::SeqCst);
-            // All of them, or almost, at the same time.
-            for _ in 0..100 {
-                if begun.load(Ordering::SeqCst) == WORKERS {
-                    break;
-                }
-                msleep(1);
+fn at_once(work: impl Fn(usize) -> Result + Sync) -> Result {
+    let (begun, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    workqueue::system_unbound().run_all(WORKERS, GFP_KERNEL, |number| {
+        begun.fetch_add(1, Ordering::SeqCst);
+        // All of them, or almost, at the same time.
+        for _ in 0..100 {
+            if begun.load(Ordering::SeqCst) == WORKERS {
+                break;
             }
-            if { work }.0(number).is_err() {
-                failed.fetch_add(1, Ordering::SeqCst);
-            }
-            ended.fetch_add(1, Ordering::SeqCst);
-        });
-        if spawn.is_ok() {
-            spawned += 1;
+            msleep(1);
         }
-    }
-    while counts[2].load(Ordering::SeqCst) != spawned {
-        msleep(1);
-    }
-    check!(spawned == WORKERS);
-    check!(counts[1].load(Ordering::SeqCst) == 0);
+        if work(number).is_err() {
+            failed.fetch_add(1, Ordering::SeqCst);
+        }
+    })?;
+    check!(begun.into_inner() == WORKERS);
+    check!(failed.into_inner() == 0);
     Ok(())
 }
 
 /// Each worker has words of its own among the others'.
 pub(crate) fn words(test: &mut Test<'_, '_>) -> Result {
     let memory = Coherent::<[u8]>::zeroed_slice(test.dma()?, 64 * WORKERS, GFP_KERNEL)?;
-    at_once(&|number| {
+    at_once(|number| {
         for round in 0..2000_usize {
             for at in 0..64 {
                 let index = WORKERS * at + number;
@@ -80,7 +60,7 @@ pub(crate) fn words(test: &mut Test<'_, '_>) -> Result {
 /// Nor do copies touch what is beside them, where that is a word apart.
 pub(crate) fn copies(test: &mut Test<'_, '_>) -> Result {
     let memory = bytes(test.dma()?, 256 * WORKERS)?;
-    at_once(&|number| {
+    at_once(|number| {
         let mut found = [0; 256];
         for round in 0..500 {
             let expected = pattern(256, round + number)?;
@@ -95,7 +75,7 @@ pub(crate) fn copies(test: &mut Test<'_, '_>) -> Result {
 /// The right to allocate can be used by all at once.
 pub(crate) fn allocations(test: &mut Test<'_, '_>) -> Result {
     let dma = test.dma()?;
-    at_once(&|number| {
+    at_once(|number| {
         for round in 0..200 {
             let len = 1 + 997 * ((round * 7 + number) % 64);
             let mut memory = CoherentBox::<[u8]>::zeroed_slice(dma, len, GFP_KERNEL)?;
@@ -126,7 +106,7 @@ pub(crate) fn device_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Res
     edu.fetch(memory.dma_address(), 0, 4096)?;
     memory.copy_from_slice(0, &KVec::from_elem(0, 4096, GFP_KERNEL)?)?;
     dma_mb();
-    at_once(&|number| {
+    at_once(|number| {
         if number == 0 {
             return edu.store(0, memory.dma_address(), 4096);
         }

@@ -15,7 +15,7 @@ from outcome import Fail, Outcome
 
 # Four processors, each in a socket of its own, more memory than edu reaches, and the devices that the cases are for.
 DEVICES = (
-    "-smp 4,sockets=4 -m 512M -device edu -device edu -device edu -device pci-testdev"
+    "-smp 4,sockets=4 -device edu -device edu -device edu -device pci-testdev"
     " -object memory-backend-ram,id=shared,size=1M,share=on -device ivshmem-plain,memdev=shared"
 )
 

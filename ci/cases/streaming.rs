@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory that the CPU and the device have in turns: mappings of buffers, and non-coherent memory.
+//!
+//! With bounce buffers (`swiotlb=force`), a sync that is left out is seen.
+
+use crate::{coherent::pattern, edu::Edu, Data};
+use core::mem::forget;
+use kernel::{
+    alloc::flags,
+    device::Start,
+    dma::{
+        attrs, Bidirectional, Dma, FromDevice, Mapping, NonCoherent, PageBox, Pages, SGTable,
+        ToDevice,
+    },
+    page::{Page, PAGE_SIZE as PAGE},
+    pci,
+    prelude::*,
+};
+
+/// Whether nothing can be mapped, since the device can't reach all of the memory, and there are no
+/// bounce buffers. It is an error then, and nothing is lost. `ci/tests` know where to expect it.
+pub(crate) fn nothing(dma: Dma<'_>) -> Result<bool> {
+    if dma.max_mapping_size() != 0 {
+        return Ok(false);
+    }
+    let failed = Mapping::<_, ToDevice>::new(dma, pattern(PAGE, 1)?);
+    let failed = failed.err().ok_or(ENOTTY)?;
+    check!(failed.error() == EIO);
+    check!(failed.into_buffer()[..] == pattern(PAGE, 1)?[..]);
+    let failed = SGTable::<_, ToDevice>::new(dma, Pages::zeroed(2, GFP_KERNEL)?, GFP_KERNEL);
+    let failed = failed.err().ok_or(ENOTTY)?;
+    check!(failed.error() == EIO);
+    check!(failed.into_buffer().len() == 2 * PAGE);
+    pr_info!("nothing can be mapped\n");
+    Ok(true)
+}
+
+fn zeroes(len: usize) -> Result<KVec<u8>> {
+    Ok(KVec::from_elem(0, len, GFP_KERNEL)?)
+}
+
+/// Lets the device have a number of bytes, and then others, through its own memory.
+fn there_and_back<'bound>(
+    dma: Dma<'bound>,
+    edu: &Edu<'bound>,
+    bytes: &[u8],
+) -> Result<Mapping<'bound, KVec<u8>, FromDevice>> {
+    let mut source = KVec::new();
+    source.extend_from_slice(bytes, GFP_KERNEL)?;
+    let source = Mapping::<_, ToDevice>::new(dma, source)?;
+    edu.fetch(source.dma_address(), 0, bytes.len())?;
+    let target = Mapping::<_, FromDevice>::new(dma, zeroes(bytes.len())?)?;
+    edu.store(0, target.dma_address(), bytes.len())?;
+    Ok(target)
+}
+
+pub(crate) fn lengths(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    let dma = data.dma()?;
+    if nothing(dma)? {
+        return Ok(());
+    }
+    for len in [1, 2, 63, 64, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE, 65536] {
+        let mapping = Mapping::<_, ToDevice>::new(dma, pattern(len, 3)?)?;
+        check!(mapping.size() == len && mapping.len() == len);
+        check!(mapping.dma_address_at(len - 1)? == mapping.dma_address() + len as u64 - 1);
+        check!(mapping.dma_address_at(len) == Err(EINVAL));
+        check!(mapping.dma_address_of(len) == Err(EINVAL));
+        check!(mapping.dma_address_of(usize::MAX) == Err(EINVAL));
+        check!(mapping.unmap()[..] == pattern(len, 3)?[..]);
+    }
+    let empty = KVec::<u8>::with_capacity(PAGE, GFP_KERNEL)?;
+    let failed = Mapping::<_, FromDevice>::new(dma, empty).err();
+    let failed = failed.ok_or(ENOTTY)?;
+    check!(failed.error() == EINVAL);
+    check!(failed.into_buffer().capacity() >= PAGE);
+    // What the device writes must not share a line of a cache with what others use.
+    for len in [1, 16, 63] {
+        let failed = Mapping::<_, FromDevice>::new(dma, pattern(len, 5)?).err();
+        let failed = failed.ok_or(ENOTTY)?;
+        check!(failed.error() == EINVAL);
+        check!(failed.into_buffer()[..] == pattern(len, 5)?[..]);
+    }
+    Ok(())
+}
+
+pub(crate) fn largest(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    let dma = data.dma()?;
+    if nothing(dma)? {
+        return Ok(());
+    }
+    // What is allocated has a limit, where mappings have none.
+    let max = dma.max_mapping_size();
+    let len = max.min(1 << 20);
+    check!(Mapping::<_, Bidirectional>::new(dma, zeroes(len)?)?.size() == len);
+    if max < 1 << 20 {
+        let failed = Mapping::<_, ToDevice>::new(dma, zeroes(max + 1)?).err();
+        let failed = failed.ok_or(ENOTTY)?;
+        check!(failed.error() == EINVAL);
+        check!(failed.into_buffer().len() == max + 1);
+    }
+    Ok(())
+}
+
+pub(crate) fn ranges(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    let dma = data.dma()?;
+    if nothing(dma)? {
+        return Ok(());
+    }
+    let words = KVec::from_elem(0u32, 64, GFP_KERNEL)?;
+    let mut words = Mapping::<_, Bidirectional>::new(dma, words)?;
+    for (start, end) in [
+        (0, 0),
+        (64, 64),
+        (2, 1),
+        (0, 257),
+        (256, 257),
+        (257, 258),
+        (usize::MAX, usize::MAX),
+        (1, usize::MAX),
+    ] {
+        check!(words.for_cpu_range(start..end).err() == Some(EINVAL));
+        check!(words.for_cpu_bytes(start..end).err() == Some(EINVAL));
+    }
+    check!(words.for_cpu_range(0..65).err() == Some(EINVAL));
+    check!(words.for_cpu_range(64..65).err() == Some(EINVAL));
+    check!(words.for_cpu_range(63..64)?.len() == 1);
+    check!(words.for_cpu_range(0..64)?.len() == 64);
+    check!(words.for_cpu_bytes(255..256)?.len() == 1);
+    Ok(())
+}
+
+/// What the CPU wrote is what the device gets; what it stores is what the CPU sees.
+pub(crate) fn moves(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    let (dma, edu) = data.ready(dev)?;
+    if nothing(dma)? {
+        return Ok(());
+    }
+    let expected = pattern(PAGE, 7)?;
+    let mut target = there_and_back(dma, edu, &expected)?;
+    check!(target.for_cpu()[..] == expected[..]);
+    // Without a guard.
+    check!(target.unmap()[..] == expected[..]);
+
+    // No more than was stored.
+    let target = KVec::from_elem(0xee, PAGE, GFP_KERNEL)?;
+    let target = Mapping::<_, FromDevice>::new(dma, target)?;
+    edu.store(0, target.dma_address_at(100)?, 1000)?;
+    let target = target.unmap();
+    check!(target[100..1100] == expected[..1000]);
+    check!(target[..100].iter().all(|byte| *byte == 0xee));
+    check!(target[1100..].iter().all(|byte| *byte == 0xee));
+    Ok(())
+}
+
+/// Mapped once, and used again and again.
+pub(crate) fn again(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    let (dma, edu) = data.ready(dev)?;
+    if nothing(dma)? {
+        return Ok(());
+    }
+    let mut source = Mapping::<_, ToDevice>::new(dma, zeroes(PAGE)?)?;
+    let mut target = Mapping::<_, FromDevice>::new(dma, zeroes(PAGE)?)?;
+    for seed in 1..4 {
+        let expected = pattern(PAGE, seed)?;
+        source.for_cpu().copy_from_slice(&expected);
+        edu.fetch(source.dma_address(), 0, PAGE)?;
+        edu.store(0, target.dma_address(), PAGE)?;
+        check!(target.for_cpu()[..] == expected[..]);
+    }
+    Ok(())
+}
+
+/// A part of it, while the rest belongs to the device.
+pub(crate) fn part(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    let (dma, edu) = data.ready(dev)?;
+    if nothing(dma)? {
+        return Ok(());
+    }
+    let mut ring = Mapping::<_, Bidirectional>::new(dma, zeroes(4096)?)?;
+    for slot in 0..4 {
+        let bytes = pattern(1024, slot)?;
+        ring.for_cpu_range(slot * 1024..(slot + 1) * 1024)?
+            .copy_from_slice(&bytes);
+    }
+    edu.fetch(ring.dma_address_of(2 * 1024)?, 0, 1024)?;
+    ring.for_cpu_bytes(1024..2048)?.fill(0x55);
+    edu.store(0, ring.dma_address_of(1024)?, 512)?;
+    {
+        let slot = ring.for_cpu_range(1024..2048)?;
+        check!(slot[..512] == pattern(1024, 2)?[..512]);
+        check!(slot[512..].iter().all(|byte| *byte == 0x55));
+    }
+    let ring = ring.unmap();
+    for slot in [0, 2, 3] {
+        check!(ring[slot * 1024..(slot + 1) * 1024] == pattern(1024, slot)?[..]);
+    }
+    Ok(())
+}
+
+pub(crate) fn values(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    let (dma, edu) = data.ready(dev)?;
+    if nothing(dma)? {
+        return Ok(());
+    }
+    let value = KBox::new([0u32; 16], GFP_KERNEL)?;
+    let mut value = Mapping::<_, Bidirectional>::new(dma, value)?;
+    value.for_cpu()[5] = 0x1234_5678;
+    edu.fetch(value.dma_address(), 0, 64)?;
+    value.for_cpu()[5] = 7;
+    edu.store(0, value.dma_address() + 16, 48)?;
+    let value = value.unmap();
+    check!(value[9] == 0x1234_5678 && value[5] == 0);
+
+    let mut page = PageBox::zeroed(GFP_KERNEL)?;
+    page.copy_from_slice(&pattern(PAGE, 8)?);
+    let mut page = Mapping::<_, Bidirectional>::new(dma, page)?;
+    check!(page.size() == PAGE);
+    edu.fetch(page.dma_address(), 0, 4096)?;
+    page.for_cpu().fill(0);
+    edu.store(0, page.dma_address(), 4096)?;
+    check!(page.for_cpu()[..4096] == pattern(PAGE, 8)?[..4096]);
+    let page = PageBox::try_from(Page::from(page.unmap()))?;
+    check!(page.iter().all(|byte| *byte == 0));
+    check!(PageBox::zeroed(!GFP_KERNEL).err() == Some(EINVAL));
+    Ok(())
+}
+
+/// A guard that is leaked leaves the memory out of date, and the mapping as it was.
+pub(crate) fn leaked_guard(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    let (dma, edu) = data.ready(dev)?;
+    if nothing(dma)? {
+        return Ok(());
+    }
+    let expected = pattern(PAGE, 9)?;
+    let mut target = there_and_back(dma, edu, &expected)?;
+    forget(target.for_cpu());
+    forget(target.for_cpu_range(0..1)?);
+    edu.store(0, target.dma_address(), PAGE)?;
+    check!(target.for_cpu()[..] == expected[..]);
+    Ok(())
+}
+
+/// The buffer is freed after the mapping has ended: what was written to it by then, the allocator's
+/// own checks would find when it is allocated again.
+pub(crate) fn dropped(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    let (dma, edu) = data.ready(dev)?;
+    if nothing(dma)? {
+        return Ok(());
+    }
+    drop(there_and_back(dma, edu, &pattern(PAGE, 10)?)?);
+    let mut more = KVec::new();
+    for _ in 0..256 {
+        more.push(zeroes(PAGE)?, GFP_KERNEL)?;
+    }
+    Ok(())
+}
+
+/// When there are no more bounce buffers, that is an error, and the buffer is still there.
+pub(crate) fn exhausted(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    let dma = data.dma()?;
+    if nothing(dma)? || dma.max_mapping_size() == usize::MAX {
+        return Ok(());
+    }
+    let mut mappings = KVec::new();
+    let failed = loop {
+        let buffer = KVec::from_elem(mappings.len() as u8, 128 << 10, GFP_KERNEL)?;
+        match Mapping::<_, ToDevice>::new_with_attrs(dma, buffer, attrs::NO_WARN) {
+            Ok(mapping) => mappings.push(mapping, GFP_KERNEL)?,
+            Err(failed) => break failed,
+        }
+        check!(mappings.len() < 4096);
+    };
+    check!(failed.error() == ENOMEM);
+    let buffer = failed.into_buffer();
+    check!(buffer.iter().all(|byte| *byte == mappings.len() as u8));
+    drop(mappings);
+    check!(Mapping::<_, ToDevice>::new(dma, buffer)?.size() == 128 << 10);
+    Ok(())
+}
+
+pub(crate) fn noncoherent(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    let (dma, edu) = data.ready(dev)?;
+    let mut value = NonCoherent::<[u32; 4], Bidirectional>::zeroed(dma, GFP_KERNEL)?;
+    check!(value.size() == 16 && *value.for_cpu() == [0; 4]);
+    *value.for_cpu() = [1, 2, 3, 4];
+    edu.fetch(value.dma_address(), 0, 16)?;
+    *value.for_cpu() = [9; 4];
+    edu.store(0, value.dma_address_at(4)?, 8)?;
+    check!(*value.for_cpu() == [9, 1, 2, 9]);
+
+    type Slice<'bound> = NonCoherent<'bound, [u8], FromDevice>;
+    for len in [1, PAGE - 1, PAGE, PAGE + 1, 1 << 20] {
+        let mut slice = Slice::zeroed_slice(dma, len, GFP_KERNEL)?;
+        check!(slice.size() == len);
+        check!(slice.for_cpu().iter().all(|byte| *byte == 0));
+        check!(slice.dma_address_at(len) == Err(EINVAL));
+    }
+    let highmem = GFP_KERNEL | flags::__GFP_HIGHMEM;
+    check!(Slice::zeroed_slice(dma, 0, GFP_KERNEL).err() == Some(EINVAL));
+    check!(Slice::zeroed_slice(dma, usize::MAX, GFP_KERNEL).err() == Some(ENOMEM));
+    for flags in [GFP_ATOMIC, GFP_NOWAIT, highmem, !GFP_KERNEL] {
+        check!(Slice::zeroed_slice(dma, 1, flags).err() == Some(EINVAL));
+    }
+    Ok(())
+}

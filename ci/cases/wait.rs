@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Waiting: for completions, and for work that is done by several CPUs.
+
+use crate::Test;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use kernel::{
+    prelude::*,
+    sync::Completion,
+    time::{ktime_ms_delta, msecs_to_jiffies, msleep, Ktime},
+    workqueue,
+};
+
+fn completion() -> Result<Pin<KBox<Completion>>> {
+    KBox::pin_init(Completion::new(), GFP_KERNEL)
+}
+
+/// Each wait takes one; without any it is over when the time is.
+pub(crate) fn one_by_one(_test: &mut Test<'_, '_>) -> Result {
+    let done = completion()?;
+    let begin = Ktime::ktime_get();
+    for timeout in [0, 1, msecs_to_jiffies(50)] {
+        check!(done.wait_for_completion_timeout(timeout) == Err(ETIMEDOUT));
+    }
+    check!(ktime_ms_delta(Ktime::ktime_get(), begin) >= 40);
+    check!(!done.try_wait_for_completion());
+    for _ in 0..5 {
+        done.complete();
+    }
+    done.wait_for_completion();
+    check!(done.wait_for_completion_interruptible() == Ok(()));
+    check!(done.wait_for_completion_killable() == Ok(()));
+    check!(done.wait_for_completion_timeout(0).is_ok());
+    check!(done.try_wait_for_completion());
+    check!(!done.try_wait_for_completion());
+    check!(done.wait_for_completion_timeout(1) == Err(ETIMEDOUT));
+    Ok(())
+}
+
+pub(crate) fn all(_test: &mut Test<'_, '_>) -> Result {
+    let done = completion()?;
+    done.complete_all();
+    for _ in 0..10 {
+        done.wait_for_completion();
+        check!(done.try_wait_for_completion());
+        check!(done.wait_for_completion_timeout(0).is_ok());
+    }
+    Ok(())
+}
+
+/// One wakes up the others, all of which sleep.
+pub(crate) fn others(_test: &mut Test<'_, '_>) -> Result {
+    let (go, woken) = (completion()?, AtomicUsize::new(0));
+    workqueue::system_unbound().run_all(4, GFP_KERNEL, |number| {
+        if number == 3 {
+            msleep(50);
+            go.complete_all();
+        } else if go
+            .wait_for_completion_timeout(msecs_to_jiffies(crate::TIMEOUT as u32))
+            .is_ok()
+        {
+            woken.fetch_add(1, Ordering::SeqCst);
+        }
+    })?;
+    check!(woken.into_inner() == 3);
+    Ok(())
+}
+
+/// Each number is run once; all are done at the end; and they run at the same time.
+pub(crate) fn run_all(_test: &mut Test<'_, '_>) -> Result {
+    for count in [0, 1, 4, 200] {
+        let sum = AtomicUsize::new(0);
+        let mut seen = KVec::new();
+        for _ in 0..count {
+            seen.push(AtomicUsize::new(0), GFP_KERNEL)?;
+        }
+        workqueue::system_unbound().run_all(count, GFP_KERNEL, |number| {
+            msleep(5);
+            seen[number].fetch_add(1, Ordering::SeqCst);
+            sum.fetch_add(number, Ordering::SeqCst);
+        })?;
+        check!(seen.iter().all(|seen| seen.load(Ordering::SeqCst) == 1));
+        check!(sum.into_inner() == (0..count).sum());
+    }
+    // So much memory that there can't be.
+    let never = |_| pr_err!("FAILED: run without memory\n");
+    check!(workqueue::system_unbound()
+        .run_all(usize::MAX, GFP_KERNEL, never)
+        .is_err());
+
+    let (here, met) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    workqueue::system_unbound().run_all(4, GFP_KERNEL, |_| {
+        here.fetch_add(1, Ordering::SeqCst);
+        let begin = Ktime::ktime_get();
+        while ktime_ms_delta(Ktime::ktime_get(), begin) < crate::TIMEOUT {
+            if here.load(Ordering::SeqCst) == 4 {
+                met.fetch_add(1, Ordering::SeqCst);
+                break;
+            }
+            msleep(1);
+        }
+    })?;
+    check!(met.into_inner() == 4);
+    Ok(())
+}
