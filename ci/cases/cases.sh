@@ -3,6 +3,8 @@
 # Runs in the guest: the cases of dma_cases.ko, and what is done to its bindings. KTAP.
 #
 # cases.sh GROUP...: the groups are the functions group_* below. "cases" is to be the last: it leaks.
+# In the environment: how many TIMES things are done; the numbers of the CASES to be run, if not all;
+# whether to STOP when one has failed.
 
 MODULE=/dma_cases.ko
 DRIVER=/sys/bus/pci/drivers/dma_cases
@@ -25,6 +27,11 @@ verdict()
 		results+=("# $1: $2" "not ok $number $1")
 		failed=1
 	fi
+}
+
+stop()
+{
+	[ "$STOP" ] && [ $failed -ne 0 ]
 }
 
 say()
@@ -191,8 +198,17 @@ group_cases()
 		[ "${all[0]}" ] || verdict "a device: $kind" "none"
 		printf -v "$kind" %s "${all[0]}"
 	done
+	if [ "$CASES" ]; then
+		for number in $CASES; do
+			try "$number" edu || verdict "case $number" "there is none"
+			! stop || return
+		done
+		[ $lost -gt 0 ] || leaked "these cases"
+		return
+	fi
 	while try $number edu; do
 		number=$((number + 1))
+		! stop || return
 	done
 	[ $number -gt 50 ] || verdict "number of cases" "$number"
 	for kind in edu ivshmem testdev nvme; do
@@ -394,7 +410,7 @@ group_faults()
 
 [ -e $DMA_API/error_count ] || verdict "DMA-API debugging" "is off"
 for group; do
-	"group_$group"
+	stop || "group_$group"
 done
 
 echo "TAP version 13"

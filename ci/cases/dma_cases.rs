@@ -149,7 +149,7 @@ cases! {
             spurious { start: irq::spurious_start }, transfer { start: irq::transfer_start },
             raising { start: irq::raising_start, remove: irq::raising_remove },
             several { start: irq::several_start, device: NVME };
-        sg: limits, limits_too_small;
+        sg: limits, limits_too_small, cleared;
         pool: kept;
     }
     // These are a `start` alone.

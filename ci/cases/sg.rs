@@ -134,6 +134,24 @@ pub(crate) fn limits_too_small(test: &mut Test<'_, '_>) -> Result {
     Ok(())
 }
 
+/// Pages are zeroes, whoever had them before.
+pub(crate) fn cleared(_test: &mut Test<'_, '_>) -> Result {
+    let dirt = KVec::from_elem(0xff, 64 * PAGE, GFP_KERNEL)?;
+    let mut found = KVec::from_elem(0xff, 64 * PAGE, GFP_KERNEL)?;
+    for _ in 0..3 {
+        let mut pages = Pages::zeroed(64, GFP_KERNEL)?;
+        pages.copy_to_slice(0, &mut found)?;
+        check!(found.iter().all(|byte| *byte == 0));
+        pages.copy_from_slice(0, &dirt)?;
+        let pages = Pages::from(pages.into_vec());
+        pages.copy_to_slice(0, &mut found)?;
+        check!(found.iter().all(|byte| *byte == 0));
+        let mut pages = pages;
+        pages.copy_from_slice(0, &dirt)?;
+    }
+    Ok(())
+}
+
 pub(crate) fn moves(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     let (dma, edu) = data.ready(dev)?;
     if nothing(dma)? {

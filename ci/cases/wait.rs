@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
     prelude::*,
     sync::Completion,
-    time::{ktime_ms_delta, msecs_to_jiffies, msleep, Ktime},
+    time::{ktime_ms_delta, msecs_to_jiffies, msleep, Jiffies, Ktime},
     workqueue,
 };
 
@@ -51,14 +51,17 @@ pub(crate) fn all(_test: &mut Test<'_, '_>) -> Result {
 /// One wakes up the others, all of which sleep.
 pub(crate) fn others(_test: &mut Test<'_, '_>) -> Result {
     let (go, woken) = (completion()?, AtomicUsize::new(0));
+    // As C reckons, the second is less than 0.
+    let timeouts = [
+        msecs_to_jiffies(crate::TIMEOUT as u32),
+        Jiffies::MAX,
+        Jiffies::MAX / 2,
+    ];
     workqueue::system_unbound().run_all(4, GFP_KERNEL, |number| {
         if number == 3 {
             msleep(50);
             go.complete_all();
-        } else if go
-            .wait_for_completion_timeout(msecs_to_jiffies(crate::TIMEOUT as u32))
-            .is_ok()
-        {
+        } else if go.wait_for_completion_timeout(timeouts[number]).is_ok() {
             woken.fetch_add(1, Ordering::SeqCst);
         }
     })?;

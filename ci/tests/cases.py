@@ -45,12 +45,24 @@ def passed(output):
     return len(re.findall(r"^passed    command: ", output, re.M))
 
 
-def what_failed(status, output, module):
+def numbers(modules):
+    """The numbers of the cases that are in some modules of ci/cases."""
+    listed = re.search(r"^cases! \{\n(.*?)\n\}", (root.TOP / "ci/cases/dma_cases.rs").read_text(), re.M | re.S)[1]
+    # Without what is said of each.
+    listed = re.sub(r"//.*| \{[^{};]*\}", "", listed)
+    module_of = [module for module, names in re.findall(r"(\w+): ([^;]*);", listed) for _ in names.strip(", \n").split(",")]
+    unknown = set(modules) - set(module_of)
+    if unknown:
+        raise ValueError(f"no cases: {unknown}")
+    return [number for number, module in enumerate(module_of) if module in modules]
+
+
+def what_failed(status, output, obj):
     """The names of the cases that failed; or what else went wrong, and when."""
     failed = re.findall(r"^(?:failed|crashed): (?:command: )?(.*)", output, re.M)
     if status == Outcome.TEST_FAILED and failed:
         return failed
     error = re.findall(r"^error: (.*)", output, re.M) or [f"exit status {status}"]
-    console = (module.obj / "console.log").read_text(errors="replace")
+    console = (obj / "console.log").read_text(errors="replace")
     begun = re.findall(r"dma_cases: (\w+::\w+): begin$", console, re.M)
     return [f"{error[0]}, in {begun[-1] if begun else 'no case'}"]
