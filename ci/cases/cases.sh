@@ -150,6 +150,13 @@ try()
 			[[ $log == *"<$level>"*"at level $level"$'\n'* ]] || why="level $level is wrong"
 		done
 		;;
+	streaming::in_flight)
+		if [ -e "$PCI/$device/iommu_group" ]; then
+			[[ $log == *"the device reached the buffer: false"* ]] || why="not protected"
+			[[ $log == *"DMAR: [DMA Write"*"Request device [${device#*:}] fault addr"* ]] || why="no fault"
+			say "the IOMMU held the device off"
+		fi
+		;;
 	forget::object)
 		[[ $log == *"DMA pool leaked, objects in use: 1"* ]] || why="nothing is said of the pool"
 		;;
@@ -348,6 +355,45 @@ group_remove()
 	done
 	unload
 	nothing_left "remove in mid-transfer" "$why"
+}
+
+# The device is gone in mid-transfer, and nobody has been asked: the power of its slot is turned off.
+# device_del of the emulator's monitor would ask the guest, and wait for it.
+group_gone()
+{
+	local device port capability= why= log
+	start
+	for device in $(devices edu); do
+		port=$(readlink -f "$PCI/$device/..")
+		[[ ${port##*/} != 0000:* ]] || break
+	done
+	if [[ ${port##*/} != 0000:* ]]; then
+		verdict "gone in mid-transfer" "no device is in a slot"
+		return
+	fi
+	pick edu 1
+	bound "$device" || why="not bound"
+	unpick edu
+	# The capability for PCI Express, and in it the control of the slot: power off, and said so.
+	capability=$(byte "$port" 52)
+	while [ "$capability" -gt 0 ] && [ "$(byte "$port" "$capability")" -ne 16 ]; do
+		capability=$(byte "$port" $((capability + 1)))
+	done
+	[ "$capability" -gt 0 ] || why="the slot is none"
+	printf '\300\7' | dd of="$port/config" bs=1 seek=$((capability + 24)) conv=notrunc 2>/dev/null
+	[ "$(byte "$PCI/$device" 0)" -eq 255 ] || why="the device is still there"
+	echo 1 >"$PCI/$device/remove"
+	[ ! -e "$PCI/$device" ] || why="not removed"
+	unload || why="not unloaded"
+	nothing_left "gone in mid-transfer" "$why"
+}
+
+# byte DEVICE OFFSET: of its configuration.
+byte()
+{
+	local value
+	value=$(od -An -tu1 -j "$2" -N 1 "$1/config")
+	echo $((value))
 }
 
 # Each allocation of a bind fails once, until all are there. fail-nth counts those of this shell alone.

@@ -155,7 +155,7 @@ cases! {
     // These are a `start` alone.
     start {
         streaming: lengths, largest, ranges, moves, again, part, values, leaked_guard, dropped,
-            exhausted, noncoherent;
+            in_flight, exhausted, noncoherent;
         sg: wrong, lengths, moves, again, dropped;
         pool: wrong, objects, atomic, moves;
     }

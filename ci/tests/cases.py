@@ -13,9 +13,9 @@ import boot_test
 import root
 from outcome import Fail, Outcome
 
-# Four processors, each in a socket of its own, more memory than edu reaches, and the devices that the cases are for.
+# Four processors, each in a socket of its own, and the devices that the cases are for. One is in a slot.
 DEVICES = (
-    "-smp 4,sockets=4 -device edu -device edu -device edu -device pci-testdev"
+    "-smp 4,sockets=4 -device edu -device edu -device pcie-root-port,id=pulled,chassis=1 -device edu,bus=pulled -device pci-testdev"
     " -object memory-backend-ram,id=shared,size=1M,share=on -device ivshmem-plain,memdev=shared"
 )
 
