@@ -8,7 +8,7 @@
 
 use kernel::{
     device::{Core, Start},
-    dma::{self, Coherent, Dma, DmaMask},
+    dma::{self, Coherent, Dma, DmaMask, FromDevice, Mapping, Pages, SGTable, ToDevice},
     pci,
     prelude::*,
 };
@@ -214,6 +214,8 @@ struct Kept<'bound> {
     flags: Option<Coherent<'bound, access::Flags>>,
     handle: Option<dma::CoherentHandle<'bound>>,
     objects: KVec<pool::Object<'bound>>,
+    mapping: Option<Mapping<'bound, KVec<u8>, FromDevice>>,
+    table: Option<SGTable<'bound, Pages, ToDevice>>,
     second: Option<order::Step>,
 }
 

@@ -7,7 +7,7 @@ use kernel::{
     alloc::flags,
     c_str,
     device::Start,
-    dma::{as_u64, Pool, PoolBox, PoolCoherent},
+    dma::{as_u64, Dma, Pool, PoolBox, PoolCoherent},
     new_spinlock,
     page::PAGE_SIZE as PAGE,
     pci,
@@ -84,6 +84,12 @@ pub(crate) fn atomic(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     drop(second.map(PoolBox::share)?);
     drop(guard);
     Ok(())
+}
+
+/// An object of a pool that nobody else has.
+pub(crate) fn object<'bound>(dma: Dma<'bound>) -> Result<Object<'bound>> {
+    let pool = Pool::<[u64]>::new_slice(dma, c_str!("kept"), 32, 256, PAGE)?;
+    Ok(PoolBox::zeroed(Arc::new(pool, GFP_KERNEL)?, GFP_KERNEL)?.share())
 }
 
 /// A pool that is counted stays as long as its objects, which may be those that are dropped last.

@@ -61,6 +61,8 @@ def table(rows):
     """Configuration, and planted fault, by what became of it."""
     for module, title in ("full_configurations", "configuration"), ("full_planted", "planted fault"):
         some = [(name, verdict, note) for name, verdict, note in rows if name.startswith(f"{module}.")]
+        if not some:
+            continue
         print(f"\n{title:40} result  what")
         for name, verdict, note in some:
             print(f"{name.removeprefix(f'{module}.').removeprefix('Planted.test_'):40} {verdict:7} {note}")
@@ -88,10 +90,10 @@ def main(names):
     try:
         unittest.TestSuite(tests).run(result)
     except KeyboardInterrupt:
+        table(result.rows)
         print("interrupted")
         return 130
-    if full:
-        table(result.rows)
+    table(result.rows)
     print(f"{result.passed} passed, {result.failed} failed")
     return 0 if result.passed and not result.failed else 1
 
