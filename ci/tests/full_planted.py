@@ -48,15 +48,13 @@ class Planted(boot.Case):
 
     @classmethod
     def setUpClass(cls):
-        """Builds all of the kernel once, without a fault. What is not in TREE is as it was, for git."""
         shutil.rmtree(TREE, ignore_errors=True)
         cls.addClassCleanup(shutil.rmtree, TREE)
         with boot_test.alone(), quiet():
             tree = kernel.patched(base.DEFAULT)
-            git("clone", "-q", "--shared", "--sparse", boot.LINUX, TREE)
-            git("-C", TREE, "sparse-checkout", "set", "rust", "tools/testing/selftests/rust")
-            options = argparse.Namespace(base=str(TREE), arch="x86_64", host_tools=False, config=[CONFIG], jobs=2, run="true", shell=False, add=[])
-            cls.built, _, cls.programs = boot_test.prepare(options)
+        # What is not there is as it was, for git.
+        git("clone", "-q", "--shared", "--sparse", boot.LINUX, TREE)
+        git("-C", TREE, "sparse-checkout", "set", "rust", "tools/testing/selftests/rust")
         digest = hashlib.sha256(tree.commit.encode())
         for path in sorted([*(root.TOP / "ci/cases").iterdir(), *(root.TOP / "ci/compile").iterdir(), CONFIG]):
             digest.update(path.read_bytes())
@@ -97,38 +95,32 @@ class Planted(boot.Case):
 
     def boot(self, run, fields):
         options = argparse.Namespace(
-            run=run, shell=False, not_coherent=False, accel="auto", silence=120, timeout=600,
-            append=fields.get("Append", "").split(), qemu=shlex.split(f"{cases.DEVICES} {fields.get('Qemu', '')}"),
+            base=str(TREE), arch="x86_64", host_tools=False, config=[CONFIG], jobs=2, run=run, shell=False, add=[], not_coherent=False,
+            accel="auto", silence=120, timeout=600, append=fields.get("Append", "").split(), qemu=shlex.split(f"{cases.DEVICES} {fields.get('Qemu', '')}"),
         )  # fmt: skip
         with boot_test.alone(), quiet():
-            self.made(self.built.build)
-            module = boot.Module(self, "cases", "dma_cases", root.TOP / "ci/cases", OBJ)
-            options.add = [module.ko(), root.TOP / "ci/cases/cases.sh"]
-            guest.initramfs(self.built, options)
             try:
-                guest.boot(self.built, options, self.programs)
+                built, _, programs = boot_test.prepare(options)
+                module = boot.Module(self, "cases", "dma_cases", root.TOP / "ci/cases", OBJ)
+                options.add = [module.ko(), root.TOP / "ci/cases/cases.sh"]
+                guest.initramfs(built, options)
+                guest.boot(built, options, programs)
             except Fail as fail:
                 return fail.outcome, cases.what_failed(fail.outcome, f"{fail.detail}\nerror: {fail}", OBJ)[0]
         return Outcome.PASS, ""
 
     def compiles(self, file, title):
         """A program of ci/compile that must not compile does, or for another reason does not."""
+        options = argparse.Namespace(base=str(TREE), arch="x86_64", host_tools=False, config=[CONFIG], jobs=2, run="true", shell=False, add=[])
         program = next(each for each in test_compile.programs() if (each.file, each.title) == (file, title))
         with boot_test.alone(), quiet():
-            self.made(lambda: subprocess.run(self.built.make("prepare"), check=True, capture_output=True))
+            try:
+                boot_test.prepare(options)
+            except Fail as fail:
+                self.fail(f"{fail}\n{fail.detail}")
         compiled, said = boot.Module(self, "planted-program", "program", program.wrong, OBJ).make("program.o")
         self.assertTrue(compiled or program.error not in said, "the program fails as before")
         return f"{file}: {title}"
-
-    def made(self, function):
-        """Make something of TREE, as it is now."""
-        # What is there is not what the stamp says.
-        (OBJ / "built").unlink(missing_ok=True)
-        try:
-            kernel.given(TREE)
-            function()
-        except Fail as fail:
-            self.fail(f"{fail}\n{fail.detail}")
 
 
 def quiet():
