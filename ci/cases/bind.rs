@@ -14,7 +14,7 @@ use kernel::{
     dma::{CoherentBox, CoherentHandle, Mapping, Pages, SGTable},
     pci::{self, IrqTypes},
     prelude::*,
-    workqueue,
+    workqueue::{self, run_all},
 };
 
 /// Something of each kind. `cases.sh` knows this as the case number 0.
@@ -36,7 +36,7 @@ pub(crate) fn plain(test: &mut Test<'_, '_>) -> Result {
 
 pub(crate) fn plain_start<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
     dev.request_irq(0, c_str!("dma_cases"), &data.kept.never)?;
-    workqueue::system_unbound().run_all(2, GFP_KERNEL, |_| ())?;
+    run_all!(workqueue::system_unbound(), 2, GFP_KERNEL, |_| ())?;
     dev.set_master();
     Ok(())
 }

@@ -13,7 +13,7 @@ use kernel::{
     dma_read, dma_write, pci,
     prelude::*,
     time::msleep,
-    workqueue,
+    workqueue::{self, run_all},
 };
 
 const WORKERS: usize = 4;
@@ -21,7 +21,7 @@ const WORKERS: usize = 4;
 /// Runs `work` on several workers at once, and returns when all are done.
 fn at_once(work: impl Fn(usize) -> Result + Sync) -> Result {
     let (begun, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    workqueue::system_unbound().run_all(WORKERS, GFP_KERNEL, |number| {
+    run_all!(workqueue::system_unbound(), WORKERS, GFP_KERNEL, |number| {
         begun.fetch_add(1, Ordering::SeqCst);
         // All of them, or almost, at the same time.
         for _ in 0..100 {

@@ -8,7 +8,7 @@ use kernel::{
     prelude::*,
     sync::Completion,
     time::{ktime_ms_delta, msecs_to_jiffies, msleep, Jiffies, Ktime},
-    workqueue,
+    workqueue::{self, run_all},
 };
 
 fn completion() -> Result<Pin<KBox<Completion>>> {
@@ -57,7 +57,7 @@ pub(crate) fn others(_test: &mut Test<'_, '_>) -> Result {
         Jiffies::MAX,
         Jiffies::MAX / 2,
     ];
-    workqueue::system_unbound().run_all(4, GFP_KERNEL, |number| {
+    run_all!(workqueue::system_unbound(), 4, GFP_KERNEL, |number| {
         if number == 3 {
             msleep(50);
             go.complete_all();
@@ -77,7 +77,7 @@ pub(crate) fn run_all(_test: &mut Test<'_, '_>) -> Result {
         for _ in 0..count {
             seen.push(AtomicUsize::new(0), GFP_KERNEL)?;
         }
-        workqueue::system_unbound().run_all(count, GFP_KERNEL, |number| {
+        run_all!(workqueue::system_unbound(), count, GFP_KERNEL, |number| {
             msleep(5);
             seen[number].fetch_add(1, Ordering::SeqCst);
             sum.fetch_add(number, Ordering::SeqCst);
@@ -87,12 +87,10 @@ pub(crate) fn run_all(_test: &mut Test<'_, '_>) -> Result {
     }
     // So much memory that there can't be.
     let never = |_| pr_err!("FAILED: run without memory\n");
-    check!(workqueue::system_unbound()
-        .run_all(usize::MAX, GFP_KERNEL, never)
-        .is_err());
+    check!(run_all!(workqueue::system_unbound(), usize::MAX, GFP_KERNEL, never).is_err());
 
     let (here, met) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    workqueue::system_unbound().run_all(4, GFP_KERNEL, |_| {
+    run_all!(workqueue::system_unbound(), 4, GFP_KERNEL, |_| {
         here.fetch_add(1, Ordering::SeqCst);
         let begin = Ktime::ktime_get();
         while ktime_ms_delta(Ktime::ktime_get(), begin) < crate::TIMEOUT {
