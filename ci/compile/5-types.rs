@@ -237,4 +237,4 @@ pub fn pool(dma: Dma<'_>) -> Result {
 
 //# a way of one's own to refer to a pool | error[E0277]: the trait bound `Mine<'_>: dma::pool::private::Sealed` is not satisfied
 pub struct Mine<'a>(&'a Pool<'a, u32>);
-pub fn pool() {} //~ impl PoolRef for Mine<'_> { type Object = u32; fn pool(&self) -> &Pool<'_, u32> { self.0 } }
+pub fn pool() {} //~ unsafe impl PoolRef for Mine<'_> { type Object = u32; fn pool(&self) -> &Pool<'_, u32> { self.0 } }
