@@ -169,9 +169,7 @@ pub(crate) fn counted<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<
     Ok(())
 }
 
-pub(crate) fn threaded(test: &mut Test<'_, '_>) -> Result {
-    counter(test, IrqType::Msi)
-}
+pub(crate) use self::messages as threaded;
 
 pub(crate) fn threaded_start<'data>(
     dev: &pci::Device<Start<'data>>,
@@ -189,9 +187,7 @@ pub(crate) fn threaded_start<'data>(
     Ok(())
 }
 
-pub(crate) fn wrong(test: &mut Test<'_, '_>) -> Result {
-    counter(test, IrqType::Msi)
-}
+pub(crate) use self::messages as wrong;
 
 /// What is refused leaves nothing behind.
 pub(crate) fn wrong_start<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
@@ -241,9 +237,7 @@ pub(crate) fn no_vectors_start<'data>(
 }
 
 /// A binding that fails has its handler removed as well.
-pub(crate) fn start_fails(test: &mut Test<'_, '_>) -> Result {
-    counter(test, IrqType::Msi)
-}
+pub(crate) use self::messages as start_fails;
 
 pub(crate) fn start_fails_start<'data>(
     dev: &pci::Device<Start<'data>>,
@@ -254,9 +248,7 @@ pub(crate) fn start_fails_start<'data>(
 }
 
 /// Nobody handles it, and the machine lives on; more of them than that turn the interrupt off.
-pub(crate) fn spurious(test: &mut Test<'_, '_>) -> Result {
-    counter(test, IrqType::Msi)
-}
+pub(crate) use self::messages as spurious;
 
 pub(crate) fn spurious_start<'data>(
     dev: &pci::Device<Start<'data>>,
