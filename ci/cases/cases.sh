@@ -454,6 +454,34 @@ group_faults()
 	leaked "faults"
 }
 
+# The system is not put to sleep while a driver is bound; without one, it is. Devices alone are tried.
+group_suspend()
+{
+	local device why= tried log=
+	if [ ! -e /sys/power/pm_test ]; then
+		verdict "suspend" "no test of it in this kernel"
+		return
+	fi
+	start
+	echo devices >/sys/power/pm_test
+	echo 0 >/sys/module/suspend/parameters/pm_test_delay
+	for device in $(devices edu); do break; done
+	pick edu 0
+	bound "$device" || why="not bound"
+	news
+	log=
+	tried=$( (echo freeze >/sys/power/state) 2>&1)
+	[[ $tried == *"Device or resource busy" ]] || why="with a driver: ${tried:-suspended}"
+	news
+	[[ $log == *"dma_cases $device: "*"suspend"*"-16"* ]] || why="nothing is said of $device"
+	bound "$device" || why="not bound any more"
+	unpick edu
+	unload || why="not unloaded"
+	tried=$( (echo freeze >/sys/power/state) 2>&1) || why="without a driver: $tried"
+	echo none >/sys/power/pm_test
+	nothing_left "suspend" "$why"
+}
+
 [ -e $DMA_API/error_count ] || verdict "DMA-API debugging" "is off"
 for group; do
 	stop || "group_$group"

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """The cases in every configuration, more often, and with faults."""
 
+import arch
 import boot
 import cases
 import root
 
 CONFIG = root.TOP / "ci/config"
+IOMMU = arch.ARCHES["x86_64"].iommu
 
 
 class Configuration:
@@ -41,8 +43,8 @@ class Plain(Configuration, boot.Case):
 class Debug(Configuration, boot.Case):
     """All of the kernel's detectors; and each allocation fails once."""
 
-    config = ("debug.config", "iommu.config")
-    groups = "faults " + Configuration.groups
+    config = ("debug.config", IOMMU.config)
+    groups = "faults suspend " + Configuration.groups
     shows = ("kmemleak: nothing",)
 
 
@@ -50,7 +52,7 @@ class Iommu(Configuration, boot.Case):
     """Intel's IOMMU, strict, with the same kernel. It holds off a device that goes on where it must not."""
 
     config = Debug.config
-    arguments = ("--qemu", "-device intel-iommu,intremap=off")
+    arguments = ("--qemu", IOMMU.qemu)
     shows = (
         "DMAR: Intel(R) Virtualization Technology for Directed I/O", "DMA domain TLB invalidation policy: strict mode",
         "the IOMMU held the device off",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The disk is read behind an IOMMU, too."""
 
+import arch
 import boot
 import root
 import test_nvme
@@ -13,5 +14,6 @@ class Iommu(test_nvme.Reads):
     SHOWN = "[ -e /sys/bus/pci/devices/0000:00:02.0/iommu_group ] && "
 
     def test_reads(self):
-        arguments = "--config", root.TOP / "ci/config/iommu.config", "--qemu", "-device intel-iommu,intremap=off"
+        iommu = arch.ARCHES["x86_64"].iommu
+        arguments = "--config", root.TOP / "ci/config" / iommu.config, "--qemu", iommu.qemu
         self.reads(*arguments, run=self.SHOWN + self.RUN, obj=self.OBJ)

@@ -4,6 +4,7 @@
 A patch there begins with what is wrong, in words, and with what is needed to see it:
 
 Cases: the modules of ci/cases that are run; all, where there is no such line.
+Group: what cases.sh does in their stead.
 Append: parameters for the kernel.
 Qemu: arguments for the emulator.
 Compile: a file of ci/compile, and the title of a program there that must not compile. No guest then.
@@ -82,7 +83,7 @@ class Planted(boot.Case):
     def runs(self, fields):
         """Which case, or which check of the kernel, sees it."""
         only = cases.numbers(fields["Cases"].split()) if "Cases" in fields else ()
-        groups = "cases" if only else "bind cases"
+        groups = fields.get("Group", "cases" if only else "bind cases")
         # A machine with too much to do may let a guest hang, but not twice.
         for _ in range(2):
             outcome, found = self.boot(f"STOP=1 TIMES=5 CASES='{' '.join(map(str, only))}' bash /cases.sh {groups}", fields)

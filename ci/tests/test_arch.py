@@ -55,7 +55,7 @@ class Table(unittest.TestCase):
     def test_each_is_booted(self):
         """ci/architectures has all of them, and calls boot-test as it can be called."""
         machines = architectures().MACHINES
-        self.assertEqual(list(arch.ARCHES), list(dict.fromkeys(machine[0] for machine in machines)))
+        self.assertEqual(list(arch.ARCHES), list(dict.fromkeys(machine.arch for machine in machines)))
         self.assertEqual(len(machines), len(set(machine[:4] for machine in machines)), "a row is there twice")
         for name, iommu, pages, coherent, arguments in machines:
             with self.subTest((name, iommu, pages, coherent)):

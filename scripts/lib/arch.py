@@ -4,6 +4,13 @@
 import typing
 
 
+class Iommu(typing.NamedTuple):
+    name: str
+    qemu: str  # the emulator's arguments
+    driver: str  # its directory: not all kernels have each
+    config: str = ""  # in ci/config, where the architecture's own has not what it needs
+
+
 class Arch(typing.NamedTuple):
     kernel: str  # make's ARCH=
     make: tuple  # more for make: what the C part is compiled with
@@ -16,8 +23,10 @@ class Arch(typing.NamedTuple):
     device: str  # the one that the sample drives
     console: str  # kernel parameters
     host: str  # the machine on which KVM can run it, as `uname -m` says
+    iommu: Iommu
     debian: str = ""  # what Debian calls it, where the guest's programs are not the build root's own
     bridge: str = ""  # the PCI bus in the machine's device tree, where it has one
+    pages: tuple = (4,)  # KiB; for each but 4 there is a ci/config/NUMBERk-pages.config
 
 
 ARCHES = {
@@ -36,6 +45,7 @@ ARCHES = {
         # The guest powers off by a reset, which is all that a PC without ACPI can do.
         console="console=ttyS0 reboot=t",
         host="x86_64",
+        iommu=Iommu("VT-d", "-device intel-iommu,intremap=off", "drivers/iommu/intel", "iommu.config"),
     ),
     "arm64": Arch(
         kernel="arm64",
@@ -52,8 +62,10 @@ ARCHES = {
         device="edu,dma_mask=0xffffffff",
         console="console=ttyAMA0",
         host="aarch64",
+        iommu=Iommu("SMMUv3", "-M iommu=smmuv3", "drivers/iommu/arm/arm-smmu-v3"),
         debian="arm64",
         bridge="/pcie@10000000",
+        pages=(4, 64),
     ),
     "riscv64": Arch(
         kernel="riscv",
@@ -69,6 +81,7 @@ ARCHES = {
         device="edu,dma_mask=0xffffffff",
         console="console=ttyS0",
         host="riscv64",
+        iommu=Iommu("RISC-V IOMMU", "-M iommu-sys=on", "drivers/iommu/riscv", "riscv-iommu.config"),
         debian="riscv64",
         bridge="/soc/pci@30000000",
     ),
