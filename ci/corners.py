@@ -50,11 +50,12 @@ CORNERS = {
     "LLVM": Corner(X86 + PCI + MODULES + "CONFIG_SAMPLE_RUST_DMA=m", llvm=True),
     # No other release has a rustc that 6.12 and 6.13 can be built with.
     "newer bindgen": Corner(X86 + PCI + MODULES + "CONFIG_SAMPLE_RUST_DMA=m\nCONFIG_SAMPLE_RUST_DMA_NVME=m", bindgen="testing"),
-    # User Mode Linux is the one architecture with Rust that has kernels without DMA.
-    "no DMA": Corner("CONFIG_64BIT=y\n" + MODULES + "CONFIG_NO_IOMEM=y\nCONFIG_HAS_DMA=n\nCONFIG_SAMPLE_RUST_MINIMAL=m", "um"),
+    # User Mode Linux is the one architecture with Rust that has kernels without DMA. Its bindgen knows the target from clang alone.
+    "no DMA": Corner("CONFIG_64BIT=y\n" + MODULES + "CONFIG_NO_IOMEM=y\nCONFIG_HAS_DMA=n\nCONFIG_SAMPLE_RUST_MINIMAL=m", "um", llvm=True),
     "no SWIOTLB": Corner(
         "CONFIG_64BIT=y\n" + MODULES + "CONFIG_VIRTIO_UML=y\nCONFIG_UML_PCI_OVER_VIRTIO=y\nCONFIG_UML_PCI_OVER_VIRTIO_DEVICE_ID=1234\nCONFIG_SWIOTLB=n\nCONFIG_SAMPLE_RUST_DMA=m",
         "um",
+        llvm=True,
     ),
     "32-bit dma_addr_t": Corner(
         X86 + PCI + MODULES + "CONFIG_ARCH_DMA_ADDR_T_64BIT=n\nCONFIG_SAMPLE_RUST_DMA=m",
