@@ -320,11 +320,11 @@ static noinline int sg(struct bench *bench, size_t which)
 		size_t size = 0;
 		dma_addr_t addrs = 0;
 
-		ret = sg_alloc_table(&table, pages->count, GFP_KERNEL);
+		ret = sg_alloc_table_from_pages_segment(&table, pages->page, pages->count, 0,
+							(size_t)pages->count * PAGE_SIZE,
+							dma_get_max_seg_size(bench->dev), GFP_KERNEL);
 		if (ret)
 			return ret;
-		for_each_sgtable_sg(&table, sg, i)
-			sg_set_page(sg, pages->page[i], PAGE_SIZE, 0);
 		ret = dma_map_sgtable(bench->dev, &table, DMA_BIDIRECTIONAL, 0);
 		if (ret)
 			goto free;

@@ -69,14 +69,6 @@ BOUNCE = Machine("bounce", "bounce buffers", MAPPING, exact=False)
 FOUR = Machine("cpus", "4 CPUs", ON_CPUS, exact=False)
 MACHINES = PLAIN, IOMMU, BOUNCE, FOUR
 
-# Rows that take more, how much at most, and what for.
-EXPLAINED = {
-    ("plain", "sg-1"): (
-        1.05,
-        "21 instructions: the number of bytes, the limits of segments and the mask are looked at, which is left to the driver in C",
-    ),
-}  # fmt: skip
-
 
 class Wrong(Exception):
     """The figures cannot be trusted, and why."""
@@ -107,13 +99,9 @@ class Row(typing.NamedTuple):
         return self.rust / self.c
 
     @property
-    def limit(self):
-        return EXPLAINED.get((self.machine, self.name), (LIMIT, ""))[0]
-
-    @property
     def over(self):
         # By more than boots differ.
-        return self.ratio > self.limit + self.spread
+        return self.ratio > LIMIT + self.spread
 
 
 def parse(lines):
@@ -210,9 +198,6 @@ def text(found):
         over = "  over" if row.over else ""
         spread = f"  boots differ by {100 * row.spread:.2f} %" if row.spread else ""
         lines.append(f"{described(row):50} {each(row.c, row.count):>13} {each(row.rust, row.count):>13} {row.ratio:8.4f}{over}{spread}")
-    for row in found:
-        if (row.machine, row.name) in EXPLAINED:
-            lines.append(f"\n{described(row)}, over {LIMIT}: {EXPLAINED[row.machine, row.name][1]}")
     return "\n".join(lines)
 
 
