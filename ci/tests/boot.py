@@ -20,7 +20,7 @@ def boot_test(*arguments, **environment):
     """Run boot-test without a terminal; its exit status, and all it printed."""
     ran = subprocess.run(
         [SCRIPT, *map(str, arguments)], env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, errors="replace", timeout=1500,
+        text=True, errors="replace", timeout=5000,
     )  # fmt: skip
     return ran.returncode, ran.stdout
 

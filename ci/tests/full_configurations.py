@@ -20,7 +20,7 @@ class Configuration:
         options = [word for file in self.config for word in ("--config", CONFIG / file)] + list(self.arguments)
         self.ends(0, *options)
         obj = boot.Module.OBJ.with_name("-".join(["x86_64", *(file.partition(".")[0] for file in self.config)]))
-        status, output, module = cases.guest(self, self.groups, *options, obj=obj, times=self.times)
+        status, output, module = cases.guest(self, self.groups, *options, obj=obj, times=self.times, timeout=3600)
         console = (module.obj / "console.log").read_text(errors="replace")
         for words in self.shows:
             self.assertIn(words, console)
