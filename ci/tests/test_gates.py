@@ -32,9 +32,9 @@ class Judgement(unittest.TestCase):
     def setUp(self):
         self.obj = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
 
-    def silent(self, script):
+    def silent(self, script, known=""):
         built = types.SimpleNamespace(obj=self.obj, make=lambda *targets: ["sh", "-c", script])
-        return quiet(gates.silent, built, "build", "it does not build", "rust/")
+        return quiet(lambda: gates.silent(built, "build", "it does not build", "rust/", known=known))
 
     def test_a_build_that_says_nothing_of_the_kind(self):
         self.silent("echo '  CC      lib/warn.o'")
@@ -43,6 +43,12 @@ class Judgement(unittest.TestCase):
         with self.assertRaises(Fail) as caught:
             self.silent("echo 'warning: unused import'")
         self.assertIn("unused import", caught.exception.detail)
+
+    def test_a_warning_that_is_known(self):
+        self.silent("echo 'ld: warning: old news'", known="old .ews")
+        with self.assertRaises(Fail) as caught:
+            self.silent("echo 'ld: warning: old news'; echo 'warning: unused import'", known="old .ews")
+        self.assertEqual("warning: unused import", caught.exception.detail)
 
     def test_a_build_that_fails(self):
         with self.assertRaises(Fail):
