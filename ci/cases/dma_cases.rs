@@ -124,7 +124,7 @@ cases! {
         io: edu, edu_range, memory { device: IVSHMEM }, memory_range { device: IVSHMEM },
             ports { device: TESTDEV };
         setup: masks_missing, masks_half, masks_other_half, masks, masks_too_small, masks_in_turn, required,
-            segments_changed, segments_default, segments_wrong, numbers;
+            segments_changed, segments_copied, segments_default, segments_wrong, numbers;
         coherent: sizes, zeroed_again, nothing, too_much, largest, flags, attributes, addresses,
             boxes, box_init, box_slices, handles, handles_wrong, exhausted,
             moves_bytes { start: coherent::moves_bytes_start },

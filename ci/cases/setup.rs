@@ -4,7 +4,10 @@
 
 use crate::Test;
 use kernel::{
-    dma::{as_u64, attrs, lower_32_bits, upper_32_bits, Coherent, DmaAddress, DmaMask},
+    dma::{
+        as_u64, attrs, lower_32_bits, upper_32_bits, Coherent, DmaAddress, DmaMask, Mapping,
+        ToDevice,
+    },
     prelude::*,
 };
 
@@ -92,6 +95,23 @@ pub(crate) fn segments_changed(test: &mut Test<'_, '_>) -> Result {
     let dma = setup.finish()?;
     check!(dma.max_seg_size() == 1);
     check!(dma.seg_boundary_mask() == 1);
+    Ok(())
+}
+
+/// Bounce buffers keep the boundary, and so does what is mapped, where it is copied.
+pub(crate) fn segments_copied(test: &mut Test<'_, '_>) -> Result {
+    let mut setup = test.setup()?;
+    setup.set_mask_and_coherent(DmaMask::new::<28>())?;
+    setup.set_seg_boundary(1 << 15)?;
+    let dma = setup.finish()?;
+    let max = dma.max_mapping_size();
+    check!(dma.opt_mapping_size() <= max);
+    if max != 0 && max != usize::MAX {
+        check!(max == 1 << 15);
+        Mapping::<_, ToDevice>::new(dma, KVec::from_elem(0u8, max, GFP_KERNEL)?)?;
+        let more = Mapping::<_, ToDevice>::new(dma, KVec::from_elem(0u8, max + 1, GFP_KERNEL)?);
+        check!(more.err().ok_or(ENOTTY)?.error() == EINVAL);
+    }
     Ok(())
 }
 

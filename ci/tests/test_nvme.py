@@ -69,6 +69,10 @@ class Nvme(Reads):
     def test_large_blocks(self):
         self.reads("--qemu", "-global nvme.logical_block_size=4096 -global nvme.physical_block_size=4096", smallest=4096)
 
+    def test_small_queue(self):
+        """Readers wait for each other, as there are fewer entries than they have buffers."""
+        self.reads("--qemu", "-global nvme.mqes=31")
+
     def test_small_transfers(self):
         """With no more than two pages, there are no lists of them."""
         self.reads("--qemu", "-global nvme.mdts=1", largest=8192)
