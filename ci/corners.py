@@ -42,9 +42,9 @@ CONFIG_MODULES=y
 CONFIG_MODULE_UNLOAD=y
 """
 
-# Of LLVM, building User Mode Linux; none is about the series. Those about null pointers are all over <asm-generic/io.h>.
+# Of LLVM, building User Mode Linux; none is about the series. With PCI there are many in <asm-generic/io.h>, and in lib/iomap.c.
 UML_KNOWN = "argument unused during compilation: '-mno-3dnow'|vmlinux has a LOAD segment with RWX permissions"
-UML_PCI_KNOWN = f"{UML_KNOWN}|performing pointer arithmetic on a null pointer|warnings? generated"
+UML_PCI_KNOWN = f"{UML_KNOWN}|performing pointer arithmetic on a null pointer|no previous prototype for function 'io|warnings? generated"
 
 CORNERS = {
     "no PCI": Corner(X86 + MODULES + "CONFIG_PCI=n\nCONFIG_SAMPLE_RUST_MINIMAL=m"),
