@@ -30,11 +30,11 @@ def build(test, tree=base.DEFAULT):
             test.fail(f"{fail}\n{fail.detail}")
 
 
-def guest(test, groups, *arguments, obj=boot.Module.OBJ, times=20, timeout=900):
+def guest(test, groups, *arguments, obj=boot.Module.OBJ, times=20):
     """Boot with the cases, made for the kernel in `obj`: exit status, output, and the module."""
     module = boot.Module(test, "cases", "dma_cases", root.TOP / "ci/cases", obj)
     status, output = boot.boot_test(
-        *arguments, "--add", module.ko(), "--add", root.TOP / "ci/cases/cases.sh", "--qemu", DEVICES, "--timeout", str(timeout),
+        "--timeout", "900", *arguments, "--add", module.ko(), "--add", root.TOP / "ci/cases/cases.sh", "--qemu", DEVICES,
         "--run", f"TIMES={times} bash /cases.sh {groups}",
     )  # fmt: skip
     return status, output, module

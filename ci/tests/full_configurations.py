@@ -18,15 +18,16 @@ class Configuration:
 
     def test_cases(self):
         options = [word for file in self.config for word in ("--config", CONFIG / file)] + list(self.arguments)
+        # Some take minutes for what others do in seconds.
+        options += ["--timeout", "3600", "--silence", "600"]
         self.ends(0, *options)
         obj = boot.Module.OBJ.with_name("-".join(["x86_64", *(file.partition(".")[0] for file in self.config)]))
-        status, output, module = cases.guest(self, self.groups, *options, obj=obj, times=self.times, timeout=3600)
-        console = (module.obj / "console.log").read_text(errors="replace")
-        for words in self.shows:
-            self.assertIn(words, console)
-        if "nothing can be mapped" not in "".join(self.shows):
-            self.assertNotIn("nothing can be mapped", console)
+        status, output, module = cases.guest(self, self.groups, *options, obj=obj, times=self.times)
         self.assertEqual(status, 0, output)
+        console = (module.obj / "console.log").read_text(errors="replace")
+        self.assertEqual([], [words for words in self.shows if words not in console], "not said by the guest")
+        if "nothing can be mapped" not in "".join(self.shows):
+            self.assertFalse("nothing can be mapped" in console, "the device does not reach all of the memory")
         self.assertGreater(cases.passed(output), self.least)
         self.note = f"{cases.passed(output)} cases"
 
@@ -44,6 +45,8 @@ class Debug(Configuration, boot.Case):
     """All of the kernel's detectors; and each allocation fails once."""
 
     config = ("debug.config", IOMMU.config)
+    # An interpreter of ACPI that was out of memory once uses memory that it has freed: KASAN says so.
+    arguments = ("--append", "acpi=off")
     groups = "faults suspend " + Configuration.groups
     shows = ("kmemleak: nothing",)
 
