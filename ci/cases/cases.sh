@@ -399,16 +399,22 @@ byte()
 # Each allocation of a bind fails once, until all are there. fail-nth counts those of this shell alone.
 group_faults()
 {
-	local device n left=0 why= errors= error points=0
+	local device n left=0 why= errors= error points=0 spared
 	local debug=/sys/kernel/debug
 	if [ ! -e /proc/self/fail-nth ]; then
 		verdict "faults" "no fault injection in this kernel"
 		return
 	fi
 	start
+	# C warns when it removes a file of /proc/irq which there was no memory for: that function is spared.
+	spared=($(grep -A1 ' register_irq_proc$' /proc/kallsyms | cut -d ' ' -f 1))
+	[ ${#spared[@]} -eq 2 ] || why="register_irq_proc() is not found"
 	for fault in failslab fail_page_alloc; do
 		echo N >$debug/$fault/ignore-gfp-wait
 		echo 0 >$debug/$fault/verbose
+		echo 32 >$debug/$fault/stacktrace-depth
+		echo "0x${spared[0]}" >$debug/$fault/reject-start
+		echo "0x${spared[1]}" >$debug/$fault/reject-end
 	done
 	echo 0 >$debug/fail_page_alloc/min-order
 	for device in $(devices edu); do break; done
