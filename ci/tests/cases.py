@@ -13,6 +13,8 @@ import boot_test
 import root
 from outcome import Fail, Outcome
 
+# On a busy machine, an emulated processor may stand still for half a minute.
+PATIENCE = ("--append", "rcupdate.rcu_cpu_stall_timeout=120", "--silence", "180")
 # Four processors, each in a socket of its own, and the devices that the cases are for. One is in a slot.
 DEVICES = (
     "-smp 4,sockets=4 -device edu -device edu -device pcie-root-port,id=pulled,chassis=1 -device edu,bus=pulled -device pci-testdev"
@@ -34,7 +36,7 @@ def guest(test, groups, *arguments, obj=boot.Module.OBJ, times=20):
     """Boot with the cases, made for the kernel in `obj`: exit status, output, and the module."""
     module = boot.Module(test, "cases", "dma_cases", root.TOP / "ci/cases", obj)
     status, output = boot.boot_test(
-        "--timeout", "900", *arguments, "--add", module.ko(), "--add", root.TOP / "ci/cases/cases.sh", "--qemu", DEVICES,
+        "--timeout", "900", *PATIENCE, *arguments, "--add", module.ko(), "--add", root.TOP / "ci/cases/cases.sh", "--qemu", DEVICES,
         "--run", f"TIMES={times} bash /cases.sh {groups}",
     )  # fmt: skip
     return status, output, module
