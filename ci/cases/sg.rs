@@ -76,11 +76,15 @@ pub(crate) fn wrong(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     }
     check!(Pages::zeroed(1, !GFP_KERNEL).err() == Some(EINVAL));
     let mut pages = Pages::zeroed(2, GFP_KERNEL)?;
-    let mut bytes = [0; 2];
+    let mut bytes = [0xff; 2];
     for offset in [2 * PAGE - 1, 2 * PAGE, usize::MAX] {
         check!(pages.copy_to_slice(offset, &mut bytes) == Err(EINVAL));
+        check!(bytes == [0xff; 2]);
         check!(pages.copy_from_slice(offset, &bytes) == Err(EINVAL));
     }
+    // Nothing was copied, not even what there is space for.
+    pages.copy_to_slice(2 * PAGE - 2, &mut bytes)?;
+    check!(bytes == [0; 2]);
     Ok(())
 }
 
