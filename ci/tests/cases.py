@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+import subprocess
 
 import base
 import boot
@@ -40,6 +41,17 @@ def guest(test, groups, *arguments, obj=boot.Module.OBJ, times=20):
         "--run", f"TIMES={times} bash /cases.sh {groups}",
     )  # fmt: skip
     return status, output, module
+
+
+def plant(test, patch, tree, *arguments):
+    """Put a fault of ci/planted into a tree. Its lines are there once: elsewhere it would be another fault."""
+    for name, *hunks in (re.split(r"^@@.*\n", part, flags=re.M) for part in re.split(r"^--- a/", patch.read_text(), flags=re.M)[1:]):
+        text = (tree / name.split("\n")[0]).read_text()
+        for hunk in hunks:
+            before = "".join(f"{line[1:]}\n" for line in hunk.split("\n") if line[:1] in (" ", "-"))
+            test.assertEqual(text.count(before), 1, f"{patch.name} needs more lines around it:\n{before}")
+    planted = subprocess.run(["patch", "-p1", "-F0", "-d", tree, "-i", patch, *arguments], capture_output=True, text=True)
+    test.assertEqual(planted.returncode, 0, planted.stdout)
 
 
 def passed(output):

@@ -74,8 +74,7 @@ class Planted(boot.Case):
 
     def plant(self, patch):
         git("-C", TREE, "checkout", "-q", "-f", "HEAD")
-        planted = subprocess.run(["patch", "-p1", "-d", TREE, "-i", patch], capture_output=True, text=True)
-        self.assertEqual(planted.returncode, 0, planted.stdout)
+        cases.plant(self, patch, TREE)
         # What is left unused by a fault is no reason not to build it.
         lib = TREE / "rust/kernel/lib.rs"
         lib.write_text(lib.read_text().replace("\n#![", "\n#![allow(warnings)]\n#![", 1))
