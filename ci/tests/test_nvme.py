@@ -59,8 +59,8 @@ class Nvme(Reads):
         option = "cfg!(CONFIG_SAMPLE_RUST_DMA_NVME_WHOLE)"
         self.assertEqual(1, text.count(option))
         module = boot.Module(self, "nvme", "rust_dma_nvme", text.replace(option, "true"))
-        lengths, console = self.reads("--add", module.ko(), "--qemu", "-smp 4,sockets=4", run=self.WATCHED)
-        self.assertEqual({guest.DISK_SIZE}, lengths)
+        lengths, console = self.reads("--disk", "64", "--add", module.ko(), "--qemu", "-smp 4,sockets=4", run=self.WATCHED)
+        self.assertEqual({64 << 20}, lengths)
         self.assertIn("CPUs: 0 1 2 3\n", console)
 
     def test_bounced(self):

@@ -75,10 +75,11 @@ def arguments():
     what.add_argument("--shell", action="store_true", help="an interactive shell in the guest, and no test")
     what.add_argument("--run", metavar="COMMAND", help="run a command in the guest; its exit status is the result")
     add("--add", metavar="FILE", action="append", default=[], type=pathlib.Path, help="put a file into the guest, at its top; may be given again")
-    add("--silence", type=seconds, default=60, metavar="SECONDS", help="a guest that prints nothing for so long hangs (default: 60)")
-    add("--timeout", type=seconds, default=300, metavar="SECONDS", help="longest time for a boot with all tests (default: 300)")
+    add("--disk", type=number, default=2, metavar="MIB", help="size of the guest's NVMe disk (default: 2)")
+    add("--silence", type=number, default=60, metavar="SECONDS", help="a guest that prints nothing for so long hangs (default: 60)")
+    add("--timeout", type=number, default=300, metavar="SECONDS", help="longest time for a boot with all tests (default: 300)")
     add("--discard-log", action="store_true", help="do not keep the console's log of a run that passed")
-    add("-j", "--jobs", type=seconds, default=os.cpu_count(), metavar="N", help="parallel jobs of the build (default: one a processor)")
+    add("-j", "--jobs", type=number, default=os.cpu_count(), metavar="N", help="parallel jobs of the build (default: one a processor)")
     options = parser.parse_args()
     try:
         options.qemu = [word for words in options.qemu for word in shlex.split(words)]
@@ -97,11 +98,11 @@ def arguments():
     return options
 
 
-def seconds(word):
-    number = int(word)
-    if number < 1:
+def number(word):
+    value = int(word)
+    if value < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
+    return value
 
 
 @contextlib.contextmanager

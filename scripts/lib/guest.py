@@ -19,7 +19,7 @@ import stage
 from outcome import Fail, Outcome
 
 # What rust_dma_nvme reads; test_nvme.py knows the content by this too.
-DISK, DISK_SIZE, DISK_SERIAL = "disk.img", 64 << 20, "BOOTTEST"
+DISK, DISK_SERIAL = "disk.img", "BOOTTEST"
 # KVM may be there, start the emulator, and yet run no guest.
 KVM_SILENCE = 10
 
@@ -85,18 +85,17 @@ def foreign(built):
 # Emulator ---------------------------------------------------------------------
 
 
-def disk(built):
-    """The disk of the guest: 64 MiB, always the same, in which no two blocks are alike."""
+def disk(built, size):
+    """The disk of the guest, of so many MiB: always the same, and no two blocks in it are alike."""
     path = built.obj / DISK
-    if not path.exists() or path.stat().st_size != DISK_SIZE:
+    if not path.exists() or path.stat().st_size != size << 20:
         part = path.with_suffix(".part")
-        part.write_bytes(random.Random(DISK_SERIAL).randbytes(DISK_SIZE))
+        part.write_bytes(random.Random(DISK_SERIAL).randbytes(size << 20))
         part.rename(path)
 
 
 def emulator(built, accelerator, parameters, arguments, shell=False):
     """The whole command that boots the guest."""
-    disk(built)
     append = f"{built.arch.console} printk.time=1 ignore_loglevel printk.devkmsg=on panic=-1"
     if shell:
         append = f"{built.arch.console} quiet panic=-1 kunit.enable=0"
@@ -179,6 +178,7 @@ def boot(built, options, programs):
     log = built.obj / "console.log"
     with stage.Stage("boot", built.obj / "log/boot") as here:
         said = []
+        disk(built, options.disk)
         tries = accelerators(built, options.accel)
         arguments = describe(built, options)
         for at, accelerator in enumerate(tries):
@@ -238,6 +238,7 @@ def judge(built, watcher, status, programs, again, options):
 
 def shell(built, options):
     """An interactive shell in the guest."""
+    disk(built, options.disk)
     accelerator = accelerators(built, options.accel)
     command = emulator(built, accelerator[-1], options.append, describe(built, options), shell=True)
     child = stage.start(command, foreground=True)
