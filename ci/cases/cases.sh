@@ -100,6 +100,19 @@ master()
 	printf '\4' | dd of="$PCI/$1/config" bs=1 seek=4 conv=notrunc 2>/dev/null
 }
 
+# How often a handler said that the interrupt was not from its device.
+unhandled()
+{
+	local line number
+	UNHANDLED="? in /proc/irq"
+	while read -r line; do
+		[[ $line != *dma_cases* ]] || number=${line%%:*}
+	done </proc/interrupts
+	while read -r line; do
+		[[ $line != unhandled* ]] || UNHANDLED=${line#unhandled }
+	done <"/proc/irq/$number/spurious"
+}
+
 # try NUMBER KIND: one case. False when there is no such case.
 try()
 {
@@ -130,6 +143,10 @@ try()
 		lost=$((lost + leaks))
 		[ $lost -eq 0 ] || echo cases.sh >$DMA_API/driver_filter
 		[ -e "$DRIVER/$device" ] || why="not bound"
+		if [[ $name == irq::spurious || $name == irq::messages ]]; then
+			unhandled
+			[[ "$name $UNHANDLED" == irq::messages\ 0 || "$name $UNHANDLED" == irq::spurious\ [1-9]* ]] || why="not handled, for C: $UNHANDLED"
+		fi
 		echo "$device" >$DRIVER/unbind || why="not unbound"
 		news
 		count ": $name: dropped"

@@ -23,6 +23,7 @@ import shlex
 import shutil
 import subprocess
 
+import arch
 import base
 import boot
 import boot_test
@@ -35,9 +36,9 @@ from outcome import Fail, Outcome
 
 FAULTS = root.TOP / "ci/planted"
 PATCHES = sorted(FAULTS.glob("*.patch"))
-CONFIG = FAULTS / "fault.config"
+CONFIG = [FAULTS / "fault.config", root.TOP / "ci/config" / arch.ARCHES["x86_64"].iommu.config]
 TREE = kernel.BUILD / "planted"
-OBJ = boot.Module.OBJ.with_name(f"x86_64-{CONFIG.stem}")
+OBJ = boot.Module.OBJ.with_name("-".join(["x86_64", *(file.stem for file in CONFIG)]))
 SEEN = kernel.BUILD / "planted.seen"
 
 # What a guest may end with that was seen by a test, or by one of the kernel's own checks.
@@ -56,8 +57,10 @@ class Planted(boot.Case):
         # What is not there is as it was, for git.
         git("clone", "-q", "--shared", "--sparse", boot.LINUX, TREE)
         git("-C", TREE, "sparse-checkout", "set", "rust", "tools/testing/selftests/rust")
-        digest = hashlib.sha256(tree.commit.encode())
-        for path in sorted([*(root.TOP / "ci/cases").iterdir(), *(root.TOP / "ci/compile").iterdir(), CONFIG]):
+        # Of the series, what faults are planted in: not the samples and their tests.
+        rust = subprocess.run(["git", "-C", TREE, "rev-parse", f"{tree.commit}:rust"], check=True, capture_output=True)
+        digest = hashlib.sha256(rust.stdout)
+        for path in sorted([*(root.TOP / "ci/cases").iterdir(), *(root.TOP / "ci/compile").iterdir(), *CONFIG]):
             digest.update(path.read_bytes())
         cls.tests = digest.hexdigest()
 
@@ -95,7 +98,7 @@ class Planted(boot.Case):
 
     def boot(self, run, fields):
         options = argparse.Namespace(
-            base=str(TREE), arch="x86_64", host_tools=False, config=[CONFIG], jobs=2, run=run, shell=False, add=[], not_coherent=False,
+            base=str(TREE), arch="x86_64", host_tools=False, config=CONFIG, jobs=2, run=run, shell=False, add=[], not_coherent=False,
             accel="auto", disk=2, silence=120, timeout=600, append=fields.get("Append", "").split(), qemu=shlex.split(f"{cases.DEVICES} {fields.get('Qemu', '')}"),
         )  # fmt: skip
         with boot_test.alone(), quiet():
@@ -111,7 +114,7 @@ class Planted(boot.Case):
 
     def compiles(self, file, title):
         """A program of ci/compile that must not compile does, or for another reason does not."""
-        options = argparse.Namespace(base=str(TREE), arch="x86_64", host_tools=False, config=[CONFIG], jobs=2, run="true", shell=False, add=[])
+        options = argparse.Namespace(base=str(TREE), arch="x86_64", host_tools=False, config=CONFIG, jobs=2, run="true", shell=False, add=[])
         program = next(each for each in test_compile.programs() if (each.file, each.title) == (file, title))
         with boot_test.alone(), quiet():
             try:
