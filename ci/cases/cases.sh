@@ -176,6 +176,7 @@ try()
 		;;
 	forget::object)
 		[[ $log == *"DMA pool leaked, objects in use: 1"* ]] || why="nothing is said of the pool"
+		[[ $log != *"dma_pool_destroy "* ]] || why="the pool was destroyed"
 		;;
 	esac
 	live

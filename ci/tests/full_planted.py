@@ -64,6 +64,11 @@ class Planted(boot.Case):
             digest.update(path.read_bytes())
         cls.tests = digest.hexdigest()
 
+    def test_no_fault(self):
+        """Without any, nothing is seen."""
+        git("-C", TREE, "checkout", "-q", "-f", "HEAD")
+        self.assertEqual(self.boot("TIMES=5 bash /cases.sh bind cases", {}), (Outcome.PASS, ""))
+
     def planted(self, patch):
         text = patch.read_text()
         key = hashlib.sha256(f"{self.tests}{text}".encode()).hexdigest()
