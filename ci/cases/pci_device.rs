@@ -34,6 +34,10 @@ pub(crate) fn references(test: &mut Test<'_, '_>) -> Result {
     let two = one.clone();
     drop(one);
     check!(two.vendor_id() == 0x1234);
+    // A count that is off by a few is not noticed.
+    for _ in 0..100 {
+        drop(two.clone());
+    }
     let inner: ARef<device::Device> = (&*two).into();
     drop(two);
     dev_info!(inner, "still there\n");

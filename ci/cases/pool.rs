@@ -36,7 +36,13 @@ pub(crate) fn wrong(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
         check!(as_u64(PoolCoherent::zeroed(&pool, GFP_KERNEL)?.dma_address()) % align as u64 == 0);
     }
     let slice = |len| Pool::<[u64]>::new_slice(dma, name, len, 8, 0);
-    for len in [0, PAGE / 8 + 1, usize::MAX / 8 + 1, usize::MAX / 8 + 2, usize::MAX] {
+    for len in [
+        0,
+        PAGE / 8 + 1,
+        usize::MAX / 8 + 1,
+        usize::MAX / 8 + 2,
+        usize::MAX,
+    ] {
         check!(slice(len).err() == Some(EINVAL));
     }
     for len in [1, PAGE / 8] {
