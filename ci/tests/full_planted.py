@@ -104,7 +104,7 @@ class Planted(boot.Case):
     def boot(self, run, fields):
         options = argparse.Namespace(
             base=str(TREE), arch="x86_64", host_tools=False, config=CONFIG, jobs=2, run=run, shell=False, add=[], not_coherent=False,
-            accel="auto", disk=2, silence=120, timeout=600, append=fields.get("Append", "").split(), qemu=shlex.split(f"{cases.DEVICES} {fields.get('Qemu', '')}"),
+            accel="auto", disk=2, silence=120, timeout=600, append=fields.get("Append", "" if "Qemu" in fields else "acpi=off").split(), qemu=shlex.split(f"{cases.DEVICES} {fields.get('Qemu', '')}"),
         )  # fmt: skip
         with boot_test.alone(), quiet():
             try:
