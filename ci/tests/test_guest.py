@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Guests that go wrong, for real: each is told apart, in words and by exit status, and at once."""
 
+import os
+
 import boot
 import root
 from outcome import Outcome
@@ -60,6 +62,14 @@ class Trouble(boot.Case):
     def test_emulator_does_not_start(self):
         output = self.ends(Outcome.EMULATOR, "--accel", "tcg", "--qemu", "-device nonsense")
         self.assertIn("'nonsense' is not a valid device model name", output)
+
+    def test_more_processors_than_there_are(self):
+        """They take turns: else the guest may stand still, or the emulator fail."""
+        few, many = (
+            self.ends(Outcome.TEST_FAILED, "--accel", "tcg", "--run", "false", "--qemu", f"-smp {count},sockets={count}") for count in (1, 2 * os.cpu_count())
+        )
+        self.assertIn("-accel tcg -m", few)
+        self.assertIn("-accel tcg,thread=single -m", many)
 
     def test_kernel_does_not_start(self):
         output = self.ends(Outcome.HANG, "--accel", "tcg", "--silence", "3", "--qemu=-S")

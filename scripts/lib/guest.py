@@ -5,6 +5,7 @@ import os
 import pathlib
 import queue
 import random
+import re
 import shlex
 import shutil
 import subprocess
@@ -96,6 +97,10 @@ def disk(built, size):
 
 def emulator(built, accelerator, parameters, arguments, shell=False):
     """The whole command that boots the guest."""
+    processors = re.findall(r"-smp (?:cpus=)?(\d+)", " ".join([*built.arch.machine, *arguments]))
+    if accelerator == "tcg" and int(processors[-1]) > os.cpu_count():
+        # With more threads than there are processors, one may wait for another that gets none for long.
+        accelerator = "tcg,thread=single"
     append = f"{built.arch.console} printk.time=1 ignore_loglevel printk.devkmsg=on panic=-1"
     if shell:
         append = f"{built.arch.console} quiet panic=-1 kunit.enable=0"
