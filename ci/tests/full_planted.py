@@ -8,6 +8,7 @@ Group: what cases.sh does in their stead.
 Append: parameters for the kernel.
 Qemu: arguments for the emulator.
 Compile: a file of ci/compile, and the title of a program there that must not compile. No guest then.
+Code: what is not what it should be in the code that the compiler makes (test_volatile). No guest either.
 
 What was seen is not tried again, as long as neither the fault, the series nor the tests change; so a
 run that was broken off goes on where it was. With it goes build/planted.seen.
@@ -32,6 +33,7 @@ import guest
 import kernel
 import root
 import test_compile
+import test_volatile
 from outcome import Fail, Outcome
 
 FAULTS = root.TOP / "ci/planted"
@@ -75,7 +77,10 @@ class Planted(boot.Case):
         if key not in seen:
             self.plant(patch)
             fields = dict(re.findall(r"^(\w+): (.*)", text.partition("\n---")[0], re.M))
-            seen[key] = self.compiles(*fields["Compile"].split(": ", 1)) if "Compile" in fields else self.runs(fields)
+            if "Compile" in fields:
+                seen[key] = self.compiles(*fields["Compile"].split(": ", 1))
+            else:
+                seen[key] = self.generates() if "Code" in fields else self.runs(fields)
             SEEN.write_text(json.dumps(seen))
         self.note = "seen by " + seen[key]
 
@@ -121,16 +126,26 @@ class Planted(boot.Case):
 
     def compiles(self, file, title):
         """A program of ci/compile that must not compile does, or for another reason does not."""
-        options = argparse.Namespace(base=str(TREE), arch="x86_64", host_tools=False, config=CONFIG, jobs=2, run="true", shell=False, add=[])
         program = next(each for each in test_compile.programs() if (each.file, each.title) == (file, title))
+        self.build()
+        compiled, said = boot.Module(self, "planted-program", "program", program.wrong, OBJ).make("program.o")
+        self.assertTrue(compiled or program.error not in said, "the program fails as before")
+        return f"{file}: {title}"
+
+    def generates(self):
+        """What the compiler makes of accesses to shared memory."""
+        self.build()
+        found = test_volatile.ordinary(self, OBJ)
+        self.assertNotEqual(found, [], "all accesses are volatile")
+        return ", ".join(found)
+
+    def build(self):
+        options = argparse.Namespace(base=str(TREE), arch="x86_64", host_tools=False, config=CONFIG, jobs=2, run="true", shell=False, add=[])
         with boot_test.alone(), quiet():
             try:
                 boot_test.prepare(options)
             except Fail as fail:
                 self.fail(f"{fail}\n{fail.detail}")
-        compiled, said = boot.Module(self, "planted-program", "program", program.wrong, OBJ).make("program.o")
-        self.assertTrue(compiled or program.error not in said, "the program fails as before")
-        return f"{file}: {title}"
 
 
 def quiet():
