@@ -15,6 +15,7 @@ KMEMLEAK=/sys/kernel/debug/kmemleak
 declare -A ID=([edu]="1234 11e8" [ivshmem]="1af4 1110" [testdev]="1b36 0005" [nvme]="1b36 0010")
 
 TIMES=${TIMES:-20}
+declare -A TRIED
 results=() failed=0 lost=0
 
 # verdict NAME WHY-NOT: without a reason, it passed.
@@ -133,6 +134,8 @@ try()
 	fi
 	name=${log%%: begin$'\n'*}
 	name=${name##*dma_cases: }
+	[ -z "${TRIED[x$name]}" ] || why="was case ${TRIED[x$name]} already"
+	TRIED[x$name]=$number
 	if [[ $log == *": $name: ok, not bound"* ]]; then
 		[ ! -e "$DRIVER/$device" ] || why="bound all the same"
 	elif [[ $log == *": $name: ok, leaks "* ]]; then
