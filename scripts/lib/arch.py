@@ -16,7 +16,7 @@ class Arch(typing.NamedTuple):
     make: tuple  # more for make: what the C part is compiled with
     compiler: str  # by name, for its version
     needs: dict  # what make takes for it: {program: its name in scripts/min-tool-version.sh}
-    image: str  # make's target, and where it is under arch/KERNEL/boot
+    image: str  # what the emulator boots; by its name, make's target
     emulator: str
     machine: tuple  # the emulator's arguments
     memory: str
@@ -35,7 +35,7 @@ ARCHES = {
         make=(),
         compiler="gcc",
         needs={"gcc": "gcc", "ld": "binutils"},
-        image="bzImage",
+        image="vmlinux",
         emulator="qemu-system-x86_64",
         # Each processor in a socket of its own: a PC without ACPI tells of no other.
         machine=("-M", "q35", "-cpu", "max", "-smp", "2,sockets=2"),
@@ -52,7 +52,7 @@ ARCHES = {
         make=("LLVM=1",),
         compiler="clang",
         needs={"clang": "llvm", "ld.lld": "llvm"},
-        image="Image",
+        image="arch/arm64/boot/Image",
         emulator="qemu-system-aarch64",
         # Message-signalled interrupts as real machines have them, by an ITS.
         machine=("-M", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on", "-smp", "2"),
@@ -72,7 +72,7 @@ ARCHES = {
         make=("LLVM=1",),
         compiler="clang",
         needs={"clang": "llvm", "ld.lld": "llvm"},
-        image="Image",
+        image="arch/riscv/boot/Image",
         emulator="qemu-system-riscv64",
         # Message-signalled interrupts: without this, the machine has none.
         machine=("-M", "virt,aia=aplic-imsic", "-cpu", "max", "-smp", "2"),

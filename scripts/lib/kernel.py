@@ -239,8 +239,9 @@ class Kernel:
         self.obj = tools.real[root.OBJ]
 
     @property
-    def image(self):
-        return f"arch/{self.arch.kernel}/boot/{self.arch.image}"
+    def targets(self):
+        """What make is asked for."""
+        return self.arch.image.rpartition("/")[2], "modules"
 
     def make(self, *targets):
         environment = {
@@ -277,7 +278,7 @@ class Kernel:
 
     def build(self):
         with stage.Stage("kernel build", self.obj / "log/build") as here:
-            here.run(self.make(self.arch.image, "modules"), "the kernel does not build")
+            here.run(self.make(*self.targets), "the kernel does not build")
             shutil.rmtree(self.obj / "modules", ignore_errors=True)
             install = self.make("-s", f"INSTALL_MOD_PATH={self.tools.obj}/modules", "INSTALL_MOD_STRIP=1", "modules_install")
             here.run(install, "the modules cannot be installed")
