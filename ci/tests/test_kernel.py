@@ -62,3 +62,10 @@ class Given(standin.Bench):
         with self.assertRaises(series.Fail) as caught:
             kernel.given(self.dir)
         self.assertEqual(Outcome.USAGE, caught.exception.outcome)
+
+
+class Progress(unittest.TestCase):
+    def test_files_made(self):
+        lines = ["$ make vmlinux", "make: Entering directory '/src'", "  CC      init/main.o", "  RUSTC L rust/kernel.o", "  CC [M]  a.o", "warning: x", "    4 | CC"]
+        self.assertEqual(3, kernel.made(lines))
+        self.assertEqual(0, kernel.made([]))

@@ -22,6 +22,7 @@ class Arch(typing.NamedTuple):
     memory: str
     device: str  # the one that the sample drives
     console: str  # kernel parameters
+    files: int  # about as many are made for a whole kernel
     host: str  # the machine on which KVM can run it, as `uname -m` says
     iommu: Iommu
     debian: str = ""  # what Debian calls it, where the guest's programs are not the build root's own
@@ -44,6 +45,7 @@ ARCHES = {
         device="edu",
         # The guest powers off by a reset, which is all that a PC without ACPI can do.
         console="console=ttyS0 reboot=t",
+        files=730,
         host="x86_64",
         iommu=Iommu("VT-d", "-device intel-iommu,intremap=off", "drivers/iommu/intel", "iommu.config"),
     ),
@@ -61,6 +63,7 @@ ARCHES = {
         memory="4G",
         device="edu,dma_mask=0xffffffff",
         console="console=ttyAMA0",
+        files=1000,
         host="aarch64",
         iommu=Iommu("SMMUv3", "-M iommu=smmuv3", "drivers/iommu/arm/arm-smmu-v3"),
         debian="arm64",
@@ -80,6 +83,7 @@ ARCHES = {
         memory="3G",
         device="edu,dma_mask=0xffffffff",
         console="console=ttyS0",
+        files=800,
         host="riscv64",
         iommu=Iommu("RISC-V IOMMU", "-M iommu-sys=on", "drivers/iommu/riscv", "riscv-iommu.config"),
         debian="riscv64",

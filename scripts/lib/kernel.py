@@ -247,7 +247,7 @@ class Kernel:
         environment = {
             # The same source gives the same image, whoever builds it, and when.
             "KBUILD_BUILD_TIMESTAMP": "Thu Jan 1 00:00:00 UTC 1970", "KBUILD_BUILD_USER": "boot-test", "KBUILD_BUILD_HOST": "boot-test",
-            "CCACHE_DIR": self.tools.cache, "CCACHE_NOHASHDIR": "1", "CCACHE_MAXSIZE": "2G",
+            "CCACHE_DIR": self.tools.cache, "CCACHE_NOHASHDIR": "1", "CCACHE_DEPEND": "1", "CCACHE_MAXSIZE": "2G",
         }  # fmt: skip
         return self.tools.command(
             "make", "-C", self.tools.src, f"O={self.tools.obj}", f"-j{self.jobs}", f"ARCH={self.arch.kernel}", *self.arch.make, "LOCALVERSION=",
@@ -277,11 +277,18 @@ class Kernel:
                 )
 
     def build(self):
+        new = not (self.obj / "vmlinux").exists()
         with stage.Stage("kernel build", self.obj / "log/build") as here:
+            here.status = lambda: f"{made(list(here.tail))}{f' of about {self.arch.files}' if new else ''} files"
             here.run(self.make(*self.targets), "the kernel does not build")
             shutil.rmtree(self.obj / "modules", ignore_errors=True)
             install = self.make("-s", f"INSTALL_MOD_PATH={self.tools.obj}/modules", "INSTALL_MOD_STRIP=1", "modules_install")
             here.run(install, "the modules cannot be installed")
+
+
+def made(lines):
+    """How many files make has said it makes: "  CC      init/main.o"."""
+    return sum(bool(re.match("  [A-Z]", line)) for line in lines)
 
 
 def symbols(text):
