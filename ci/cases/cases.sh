@@ -457,7 +457,7 @@ group_faults()
 		if bound "$device"; then
 			echo "$device" >$DRIVER/unbind
 			[ "$left" -eq 0 ] || break
-			errors+="none at $n"$'\n'
+			errors+="none"$'\n'
 		else
 			errors+="$error"$'\n'
 			points=$((points + 1))
@@ -471,7 +471,7 @@ group_faults()
 	# C's __request_region() says that a region is busy when it has no memory.
 	while IFS= read -r error; do
 		case $error in
-		"" | "none at "* | "Cannot allocate memory" | "Device or resource busy") ;;
+		"" | none | "Cannot allocate memory" | "Device or resource busy") ;;
 		*) why="error: $error" ;;
 		esac
 	done <<<"$errors"
