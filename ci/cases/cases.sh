@@ -11,6 +11,7 @@ DRIVER=/sys/bus/pci/drivers/dma_cases
 PCI=/sys/bus/pci/devices
 DMA_API=/sys/kernel/debug/dma-api
 KMEMLEAK=/sys/kernel/debug/kmemleak
+BOUNCED=/sys/kernel/debug/swiotlb/io_tlb_used_hiwater
 
 declare -A ID=([edu]="1234 11e8" [ivshmem]="1af4 1110" [testdev]="1b36 0005" [nvme]="1b36 0010")
 
@@ -239,6 +240,7 @@ group_cases()
 		! stop || return
 	done
 	[ $number -gt 50 ] || verdict "number of cases" "$number"
+	[ ! -e $BOUNCED ] || say "bounce buffers: $(cat $BOUNCED) slots at once"
 	for kind in edu ivshmem testdev nvme; do
 		for device in $(devices $kind); do
 			echo >"$PCI/$device/driver_override"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The cases in every configuration, more often, and with faults."""
 
+import re
+
 import arch
 import boot
 import cases
@@ -25,7 +27,7 @@ class Configuration:
         status, output, module = cases.guest(self, self.groups, *options, obj=obj, times=self.times)
         self.assertEqual(status, 0, output)
         console = (module.obj / "console.log").read_text(errors="replace")
-        self.assertEqual([], [words for words in self.shows if words not in console], "not said by the guest")
+        self.assertEqual([], [words for words in self.shows if not re.search(words, console)], "not said by the guest")
         if "nothing can be mapped" not in "".join(self.shows):
             self.assertFalse("nothing can be mapped" in console, "the device does not reach all of the memory")
         self.assertGreater(cases.passed(output), self.least)
@@ -57,7 +59,7 @@ class Iommu(Configuration, boot.Case):
     config = Debug.config
     arguments = ("--qemu", IOMMU.qemu)
     shows = (
-        "DMAR: Intel(R) Virtualization Technology for Directed I/O", "DMA domain TLB invalidation policy: strict mode",
+        r"DMAR: Intel\(R\) Virtualization Technology for Directed I/O", "DMA domain TLB invalidation policy: strict mode",
         "the IOMMU held the device off",
     )  # fmt: skip
 
@@ -66,7 +68,7 @@ class Swiotlb(Configuration, boot.Case):
     """All mappings bounce."""
 
     arguments = ("--append", "swiotlb=force")
-    shows = ("software IO TLB: mapped",)
+    shows = (r"cases\.sh: bounce buffers: [1-9]\d* slots at once",)
 
 
 class Memory(Configuration, boot.Case):
