@@ -58,6 +58,8 @@ class Iommu(Configuration, boot.Case):
 
     config = Debug.config
     arguments = ("--qemu", IOMMU.qemu)
+    # Each binding takes seconds, with an IOMMU that is emulated.
+    times = 20
     shows = (
         r"DMAR: Intel\(R\) Virtualization Technology for Directed I/O", "DMA domain TLB invalidation policy: strict mode",
         "the IOMMU held the device off",
