@@ -10,7 +10,7 @@ class Device(boot.Case):
         """The device drops the upper bits of every address."""
         output = self.ends(Outcome.TEST_FAILED, "--qemu", "-global edu.dma_mask=0xfff")
         self.assertIn("failed: test_rust_dma.sh: load: transfer 1", output)
-        self.assertIn("64 bytes at 7: failed", output)
+        self.assertIn("64 bytes at 7: failed", (boot.Module.OBJ / "console.log").read_text())
 
     def test_memory_out_of_reach(self):
         """Without bounce buffers, nothing can be mapped; coherent memory can still be had."""
