@@ -23,9 +23,9 @@ DEVICES = (
 )
 
 
-def build(test, tree=base.DEFAULT):
+def build(test, tree=base.DEFAULT, config=()):
     """Make the kernel that the module is for."""
-    options = argparse.Namespace(base=str(tree), arch="x86_64", host_tools=False, config=[], jobs=os.cpu_count(), run="true", shell=False, add=[])
+    options = argparse.Namespace(base=str(tree), arch="x86_64", host_tools=False, config=config, jobs=os.cpu_count(), run="true", shell=False, add=[])
     with boot_test.alone(), contextlib.redirect_stdout(io.StringIO()):
         try:
             boot_test.prepare(options)

@@ -79,8 +79,10 @@ class Planted(boot.Case):
             fields = dict(re.findall(r"^(\w+): (.*)", text.partition("\n---")[0], re.M))
             if "Compile" in fields:
                 seen[key] = self.compiles(*fields["Compile"].split(": ", 1))
+            elif "Code" in fields:
+                seen[key] = self.generates()
             else:
-                seen[key] = self.generates() if "Code" in fields else self.runs(fields)
+                seen[key] = self.runs(fields)
             SEEN.write_text(json.dumps(seen))
         self.note = "seen by " + seen[key]
 
@@ -127,25 +129,17 @@ class Planted(boot.Case):
     def compiles(self, file, title):
         """A program of ci/compile that must not compile does, or for another reason does not."""
         program = next(each for each in test_compile.programs() if (each.file, each.title) == (file, title))
-        self.build()
+        cases.build(self, TREE, CONFIG)
         compiled, said = boot.Module(self, "planted-program", "program", program.wrong, OBJ).make("program.o")
         self.assertTrue(compiled or program.error not in said, "the program fails as before")
         return f"{file}: {title}"
 
     def generates(self):
         """What the compiler makes of accesses to shared memory."""
-        self.build()
+        cases.build(self, TREE, CONFIG)
         found = test_volatile.ordinary(self, OBJ)
         self.assertNotEqual(found, [], "all accesses are volatile")
         return ", ".join(found)
-
-    def build(self):
-        options = argparse.Namespace(base=str(TREE), arch="x86_64", host_tools=False, config=CONFIG, jobs=2, run="true", shell=False, add=[])
-        with boot_test.alone(), quiet():
-            try:
-                boot_test.prepare(options)
-            except Fail as fail:
-                self.fail(f"{fail}\n{fail.detail}")
 
 
 def quiet():
