@@ -63,7 +63,7 @@ ARCHES = {
         memory="4G",
         device="edu,dma_mask=0xffffffff",
         console="console=ttyAMA0",
-        files=1000,
+        files=700,
         host="aarch64",
         iommu=Iommu("SMMUv3", "-M iommu=smmuv3", "drivers/iommu/arm/arm-smmu-v3"),
         debian="arm64",
