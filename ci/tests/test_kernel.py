@@ -3,9 +3,12 @@
 
 import contextlib
 import io
+import pathlib
 import shutil
+import tempfile
 import unittest.mock
 
+import arch
 import kernel
 import series
 import standin
@@ -62,6 +65,17 @@ class Given(standin.Bench):
         with self.assertRaises(series.Fail) as caught:
             kernel.given(self.dir)
         self.assertEqual(Outcome.USAGE, caught.exception.outcome)
+
+
+class Image(unittest.TestCase):
+    def test_kasan(self):
+        """Where another has to be booted with KASAN, it is asked for and taken."""
+        for config, image in (("CONFIG_KASAN=y\n", "arch/x86/boot/bzImage"), ("# CONFIG_KASAN is not set\n", "vmlinux"), ("", "vmlinux")):
+            with self.subTest(config), tempfile.TemporaryDirectory() as directory:
+                place = pathlib.Path(directory)
+                (place / ".config").write_text(config)
+                built = kernel.Kernel(None, "x86_64", arch.ARCHES["x86_64"], kernel.tools(place, place, place), 1)
+                self.assertEqual((image, pathlib.Path(image).name), (built.image, built.targets[0]))
 
 
 class Progress(unittest.TestCase):

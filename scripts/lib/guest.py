@@ -108,7 +108,7 @@ def emulator(built, accelerator, parameters, arguments, shell=False):
         *machine(built, accelerator),
         "-serial", "mon:stdio" if shell else "stdio", "-no-reboot", "-device", built.arch.device,
         "-drive", f"file={DISK},if=none,id=disk,format=raw,readonly=on", "-global", "nvme.mdts=8", "-device", f"nvme,drive=disk,serial={DISK_SERIAL}",
-        "-kernel", built.arch.image, "-initrd", "initramfs.cpio",
+        "-kernel", built.image, "-initrd", "initramfs.cpio",
         "-append", " ".join([append, *parameters]), *arguments,
         terminal=shell,
     )  # fmt: skip

@@ -239,9 +239,15 @@ class Kernel:
         self.obj = tools.real[root.OBJ]
 
     @property
+    def image(self):
+        """What the emulator boots, once the kernel is configured."""
+        kasan = symbols((self.obj / ".config").read_text()).get("CONFIG_KASAN") == "y"
+        return kasan and self.arch.kasan_image or self.arch.image
+
+    @property
     def targets(self):
         """What make is asked for."""
-        return self.arch.image.rpartition("/")[2], "modules"
+        return self.image.rpartition("/")[2], "modules"
 
     def make(self, *targets):
         environment = {
