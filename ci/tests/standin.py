@@ -4,6 +4,10 @@
 The scripts under test are the real ones; RUST_DMA_ROOT points them here.
 """
 
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
 import os
 import pathlib
 import shutil
@@ -123,12 +127,22 @@ NEIGHBOURS = {
 
 
 def machine(case):
-    """The build root and the kernel that scripts/boot-test made; a test that needs them is skipped without."""
+    """The whole build root, and the kernel that scripts/boot-test made; a test that needs them is skipped without."""
     build = pathlib.Path(os.environ.get("RUST_DMA_BUILD") or REPO / "build")
-    root, kernel = build / "root", build / "v6.12.38/linux"
+    kernel = build / "v6.12.38/linux"
     if not build_root.ready(build) or not (kernel / "scripts/checkpatch.pl").exists():
         case.skipTest(f"{build} has no build root and kernel, or not those of today; scripts/boot-test makes them")
-    return root, kernel
+    with contextlib.redirect_stdout(io.StringIO()):
+        return build_root.make(build, build / "log/root", whole=True), kernel
+
+
+def program(path):
+    """A program of this repository, as a module."""
+    name = pathlib.PurePath(path).name
+    spec = importlib.util.spec_from_loader(name, importlib.machinery.SourceFileLoader(name, str(REPO / path)))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class Bench(unittest.TestCase):

@@ -27,6 +27,15 @@ class Root(boot.Elsewhere):
         self.ends(Outcome.FETCH, DEBIAN_MIRROR=NOWHERE, **ENDLESS, says=["the build root cannot be made", "127.0.0.1", "next:"])
         self.assertFalse((self.build / "root").exists())
 
+    def test_what_a_root_will_do_for(self):
+        """The whole one for all; the other, where it is enough; none that was made from another list."""
+        (self.build / "root").unlink()
+        made = self.build / "root/etc/build-root"
+        made.parent.mkdir(parents=True)
+        for said, enough, whole in ((root.stamp(), True, False), (root.stamp(whole=True), True, True), ("another", False, False)):
+            made.write_text(said)
+            self.assertEqual((enough, whole), (root.ready(self.build), root.ready(self.build, whole=True)))
+
 
 class Host(boot.Case):
     def test_missing_and_old_tools(self):

@@ -144,6 +144,11 @@ def both(*functions):
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def whole(options):
+    """Whether it takes the whole build root."""
+    return options.arch != "x86_64"
+
+
 def prepare(options):
     """The tree, built; what the guest needs of it."""
     path = None if options.base in base.PINS else pathlib.Path(options.base)
@@ -151,21 +156,24 @@ def prepare(options):
     def tree():
         return kernel.given(path) if path else kernel.patched(options.base)
 
+    def tools():
+        return root.make(kernel.BUILD, kernel.BUILD / "log/root", whole(options))
+
     if options.host_tools:
         place, found = None, tree()
     elif path:
         # An error in what the user gave is seen before minutes of work.
         found = tree()
-        place = root.make(kernel.BUILD, kernel.BUILD / "log/root")
+        place = tools()
     else:
-        place, found = both(lambda: root.make(kernel.BUILD, kernel.BUILD / "log/root"), tree)
+        place, found = both(tools, tree)
     name = "-".join([options.arch, *(["host"] if options.host_tools else []), *(fragment.stem for fragment in options.config)])
-    tools = kernel.tools(found.path, found.home / name, place)
-    built = kernel.Kernel(found, options.arch, arch.ARCHES[options.arch], tools, options.jobs)
+    obj = kernel.tools(found.path, found.home / name, place)
+    built = kernel.Kernel(found, options.arch, arch.ARCHES[options.arch], obj, options.jobs)
     versions = hosttools.check(built) if options.host_tools else hosttools.versions(built)
     fragments = built.fragments(options.config)
     key = hashlib.sha256(json.dumps([found.commit, fragments, versions, root.stamp()]).encode()).hexdigest()
-    done = tools.real[root.OBJ] / "built"
+    done = built.obj / "built"
     if not (done.exists() and done.read_text() == key):
         done.unlink(missing_ok=True)
         built.configure(fragments)
@@ -204,7 +212,7 @@ def main():
         with alone():
             if not options.host_tools:
                 root.install_missing(kernel.BUILD / "log/host")
-                if not root.ready(kernel.BUILD):
+                if not root.ready(kernel.BUILD, whole(options)):
                     root.need_sudo("to make the build root", "run this once as root")
             built, versions, programs = prepare(options)
             if options.shell:

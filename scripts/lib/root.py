@@ -14,7 +14,7 @@ from outcome import Fail, Outcome
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 SUITE = "trixie"
-LIST = TOP / "ci/root.packages"
+LIST, MORE = TOP / "ci/root.packages", TOP / "ci/root-whole.packages"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 # What the host needs, and the package that brings it.
@@ -88,34 +88,38 @@ def mirrors():
 # The root ---------------------------------------------------------------------
 
 
-def packages():
-    return [line for line in LIST.read_text().split("\n") if line and line[0] != "#"]
+# Only what builds and boots: no manuals, no translations, nothing to link LLVM with, no source of rustc itself.
+EXCLUDED = *(f"/usr/share/{each}/*" for each in ("doc", "man", "locale", "info")), "/usr/lib/llvm-*/lib/*.a", "/usr/src/rustc-*/src/*"
 
 
-def stamp():
+def packages(whole=False):
+    return [line for path in ((LIST, MORE) if whole else (LIST,)) for line in path.read_text().split("\n") if line and line[0] != "#"]
+
+
+def stamp(whole=False):
     """What a root must have been made from to be the right one."""
-    return hashlib.sha256("\n".join([SUITE, *packages()]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([SUITE, *EXCLUDED, *packages(whole)]).encode()).hexdigest()
 
 
-def ready(build):
+def ready(build, whole=False):
     made = build / "root/etc/build-root"
-    return made.exists() and made.read_text() == stamp()
+    return made.exists() and made.read_text() in ((stamp(True),) if whole else (stamp(), stamp(True)))
 
 
-def make(build, log):
-    """The build root, made when there is none or its list of packages changed."""
+def make(build, log, whole=False):
+    """The build root, made when there is none or its list of packages changed; or there is less than the whole, which is asked for."""
     root = build / "root"
     with stage.Stage("build root", log) as here:
-        if ready(build):
+        if ready(build, whole):
             here.note = "there already"
             return root
         part, old = build / "root.part", build / "root.old"
         for left in part, old:
             if left.exists():
                 here.run(["rm", "-rf", "--one-file-system", left], f"cannot remove {left}", sudo=True)
-        command = ["mmdebstrap", "--variant=apt", f"--include={','.join(packages())}"]
-        # Only what builds and boots: no manuals, no translations, and no wait for the disk at each file.
-        command += ["--dpkgopt=force-unsafe-io"] + [f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in ("doc", "man", "locale", "info")]
+        command = ["mmdebstrap", "--variant=apt", f"--include={','.join(packages(whole))}"]
+        # No wait for the disk at each file.
+        command += ["--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude={each}" for each in EXCLUDED)]
         command += ["--aptopt=Apt::Install-Recommends false"]
         for proto in "http", "https":
             proxy = subprocess.run(["apt-config", "shell", "P", f"Acquire::{proto}::Proxy"], capture_output=True, text=True).stdout
@@ -128,7 +132,7 @@ def make(build, log):
         if os.geteuid():
             # So that `rm -rf build` is all it takes to be rid of it.
             here.run(["chown", "-R", "-h", f"{os.getuid()}:{os.getgid()}", part], f"cannot chown {part}", sudo=True)
-        (part / "etc/build-root").write_text(stamp())
+        (part / "etc/build-root").write_text(stamp(whole))
         if root.exists():
             root.rename(old)
         part.rename(root)
