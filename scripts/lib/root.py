@@ -89,7 +89,7 @@ def mirrors():
 
 
 # Only what builds and boots: no manuals, no translations, nothing to link LLVM with, no source of rustc itself.
-EXCLUDED = *(f"/usr/share/{each}/*" for each in ("doc", "man", "locale", "info")), "/usr/lib/llvm-*/lib/*.a", "/usr/src/rustc-*/src/*"
+EXCLUDED = *(f"/usr/share/{each}/*" for each in ("doc", "man", "locale", "info")), "/usr/lib/llvm-*/lib/*.a", "/usr/src/rustc-*/src/tools/*", "/usr/src/rustc-*/src/doc/*"
 
 
 def packages(whole=False):
