@@ -152,7 +152,7 @@ class Boot:
         lines = queue.SimpleQueue()
         threading.Thread(target=read, args=(child.stdout, lines), daemon=True).start()
         try:
-            with self.log.open("w", errors="replace") as log:
+            with self.log.open("w", errors="replace", buffering=1) as log:
                 while True:
                     try:
                         line = lines.get(timeout=self.watcher.wait(time.monotonic()) + 0.01)
