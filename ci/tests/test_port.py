@@ -156,13 +156,7 @@ class Port(standin.Bench):
         self.assertIn("not the HEAD", self.bad(USAGE, "port", "--directory", self.work, self.linux))
 
     def sort(self, lines, hunk):
-        from importlib.machinery import SourceFileLoader
-        from importlib.util import module_from_spec, spec_from_loader
-
-        spec = spec_from_loader("port", SourceFileLoader("port", str(standin.REPO / "scripts/port")))
-        port = module_from_spec(spec)
-        spec.loader.exec_module(port)
-        return port.sort_in(lines, hunk)
+        return standin.program("scripts/port").sort_in(lines, hunk)
 
     def test_sorting(self):
         have = ["a", "pub mod a;", "#[cfg(X)]", "pub mod c;", "mod e;", "pub mod z;", "b"]
