@@ -57,8 +57,8 @@ class Iommu(Configuration, boot.Case):
     """Intel's IOMMU, strict, with the same kernel. It holds off a device that goes on where it must not."""
 
     config = Debug.config
-    arguments = ("--qemu", IOMMU.qemu)
-    # Each binding takes seconds, with an IOMMU that is emulated.
+    # Each binding takes seconds, with an IOMMU that is emulated; and four shells wait for one another.
+    arguments = ("--qemu", IOMMU.qemu, "--append", "sysctl.kernel.hung_task_timeout_secs=120")
     times = 20
     shows = (
         r"DMAR: Intel\(R\) Virtualization Technology for Directed I/O", "DMA domain TLB invalidation policy: strict mode",
