@@ -156,7 +156,7 @@ def prepare(options):
     def tree():
         return kernel.given(path) if path else kernel.patched(options.base)
 
-    def tools():
+    def build_root():
         return root.make(kernel.BUILD, kernel.BUILD / "log/root", whole(options))
 
     if options.host_tools:
@@ -164,12 +164,12 @@ def prepare(options):
     elif path:
         # An error in what the user gave is seen before minutes of work.
         found = tree()
-        place = tools()
+        place = build_root()
     else:
-        place, found = both(tools, tree)
+        place, found = both(build_root, tree)
     name = "-".join([options.arch, *(["host"] if options.host_tools else []), *(fragment.stem for fragment in options.config)])
-    obj = kernel.tools(found.path, found.home / name, place)
-    built = kernel.Kernel(found, options.arch, arch.ARCHES[options.arch], obj, options.jobs)
+    tools = kernel.tools(found.path, found.home / name, place)
+    built = kernel.Kernel(found, options.arch, arch.ARCHES[options.arch], tools, options.jobs)
     versions = hosttools.check(built) if options.host_tools else hosttools.versions(built)
     fragments = built.fragments(options.config)
     key = hashlib.sha256(json.dumps([found.commit, fragments, versions, root.stamp()]).encode()).hexdigest()

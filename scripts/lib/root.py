@@ -89,7 +89,10 @@ def mirrors():
 
 
 # Only what builds and boots: no manuals, no translations, nothing to link LLVM with, no source of rustc itself.
-EXCLUDED = *(f"/usr/share/{each}/*" for each in ("doc", "man", "locale", "info")), "/usr/lib/llvm-*/lib/*.a", "/usr/src/rustc-*/src/tools/*", "/usr/src/rustc-*/src/doc/*"
+EXCLUDED = (
+    *(f"/usr/share/{each}/*" for each in ("doc", "man", "locale", "info")),
+    "/usr/lib/llvm-*/lib/*.a", "/usr/src/rustc-*/src/tools/*", "/usr/src/rustc-*/src/doc/*",
+)  # fmt: skip
 
 
 def packages(whole=False):
@@ -103,7 +106,7 @@ def stamp(whole=False):
 
 def ready(build, whole=False):
     made = build / "root/etc/build-root"
-    return made.exists() and made.read_text() in ((stamp(True),) if whole else (stamp(), stamp(True)))
+    return made.exists() and made.read_text() in (stamp(True), stamp(whole))
 
 
 def make(build, log, whole=False):
