@@ -57,6 +57,14 @@ class Judge(unittest.TestCase):
         self.assertEqual([result.status for result in doctests + selftests], ["passed"] * 4)
         self.assertEqual([result.name for result in selftests], ["test_a.sh: first", "test_a.sh: second"])
 
+    def test_another_thread(self):
+        """A message of the kernel between any two lines changes nothing."""
+        lines = DOCTESTS.splitlines(keepends=True)
+        for at in range(len(lines) + 1):
+            with self.subTest(before=lines[at:][:1]):
+                doctests, _ = judge(doctests="".join([*lines[:at], "Freeing initrd memory: 4608K\n", *lines[at:]]))
+                self.assertEqual([("passed", "rust_doctests_kernel: rust_doctest_kernel_" + each) for each in "ab"], [(one.status, one.name) for one in doctests])
+
     def test_skip_of_one(self):
         self.assertEqual([result.status for result in judge(second="ok 2 second # SKIP no device")[1]], ["passed", "skipped"])
 

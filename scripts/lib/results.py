@@ -4,6 +4,7 @@
 import importlib.util
 import inspect
 import io
+import re
 import sys
 import typing
 
@@ -34,6 +35,21 @@ def parser(tree):
     return modules["kunit_parser"], printer
 
 
+def orderly(lines):
+    """The lines; a test's version line right before its name, without which the parser takes it for two tests.
+
+    Another thread of the kernel may have printed between them.
+    """
+    lines, indent = list(lines), None
+    for at, line in enumerate(lines):
+        if version := re.match(r"(\s*)KTAP version \d+$", line):
+            began, indent = at, version[1]
+        elif line.startswith(f"{indent}# Subtest: "):
+            lines.insert(at - 1, lines.pop(began))
+            indent = None
+    return lines
+
+
 def leaves(test, path=()):
     """The tests that have no tests below them; and those above whose own word is worse."""
     if test.subtests:
@@ -59,7 +75,7 @@ def word(status):
 def parse(tree, lines):
     """The results in some lines of console, and the parser's errors; ([], 0) where there is no KTAP."""
     module, printer = parser(tree)
-    lines = [console.text(line) for line in lines]
+    lines = orderly(console.text(line) for line in lines)
     if not any("KTAP version" in line for line in lines):
         return [], 0
     arguments = [iter(lines)]
