@@ -12,7 +12,7 @@ import arch
 import kernel
 import series
 import standin
-from outcome import Outcome
+from outcome import Fail, Outcome
 
 
 class Given(standin.Bench):
@@ -76,6 +76,53 @@ class Image(unittest.TestCase):
                 (place / ".config").write_text(config)
                 built = kernel.Kernel(None, "x86_64", arch.ARCHES["x86_64"], kernel.tools(place, place, place), 1)
                 self.assertEqual((image, pathlib.Path(image).name), (built.image, built.targets[0]))
+
+
+class Configure(standin.Bench):
+    """Made anew when it could be another, and only then."""
+
+    def setUp(self):
+        super().setUp()
+        self.tree = self.kernel()
+        obj = self.dir / "obj"
+        home = kernel.Tree(self.tree, obj, "", "", "")
+        self.built = kernel.Kernel(home, "x86_64", arch.ARCHES["x86_64"], kernel.tools(self.tree, obj, None), 1)
+        self.config = obj / ".config"
+        self.built.make = lambda *targets: ["sh", "-c", f"cp {obj}/wanted.config {self.config}; echo >> {obj}/times"]
+
+    def made(self, wanted="CONFIG_A=y\n", *more):
+        """How often it has been made by now."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.built.configure(wanted, *more)
+        self.assertEqual(wanted, self.config.read_text())
+        return len((self.built.obj / "times").read_text())
+
+    def test_unchanged(self):
+        self.assertEqual([1, 1], [self.made(), self.made()])
+
+    def test_other_wishes(self):
+        self.assertEqual([1, 2, 3], [self.made(), self.made("CONFIG_B=y\n"), self.made("CONFIG_B=y\n", {"gcc": "15"})])
+
+    def test_other_rules(self):
+        self.made()
+        self.write(self.tree, "lib/Kconfig", "config A\n")
+        self.git(self.tree, "add", "lib/Kconfig")
+        self.assertEqual(2, self.made())
+
+    def test_edited_by_hand(self):
+        self.made()
+        self.config.write_text("CONFIG_A=m\n")
+        self.assertEqual(2, self.made())
+        self.config.unlink()
+        self.assertEqual(3, self.made())
+
+    def test_a_run_that_failed(self):
+        self.made()
+        with self.assertRaises(Fail), contextlib.redirect_stdout(io.StringIO()):
+            self.built.make, made = lambda *targets: ["false"], self.built.make
+            self.built.configure("CONFIG_B=y\n")
+        self.built.make = made
+        self.assertEqual(2, self.made())
 
 
 class Progress(unittest.TestCase):

@@ -176,7 +176,7 @@ def prepare(options):
     done = built.obj / "built"
     if not (done.exists() and done.read_text() == key):
         done.unlink(missing_ok=True)
-        built.configure(fragments)
+        built.configure(fragments, versions)
         built.build()
         done.write_text(key)
     programs = guest.initramfs(built, options)

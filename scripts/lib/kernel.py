@@ -3,6 +3,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import pathlib
 import re
@@ -268,12 +269,19 @@ class Kernel:
         paths = [config / "base.config", config / f"{self.arch_name}.config", *(path for path in own if path.exists()), *more]
         return "".join(f"{path.read_text()}\n" for path in paths)
 
-    def configure(self, wanted):
-        """allnoconfig, and what is wanted on top; each wish must have come true."""
+    def configure(self, wanted, *more):
+        """allnoconfig, and what is wanted on top; each wish must have come true. Again when the rules, the wishes or `more` change."""
+        rules = git(self.tree.path, "ls-files", "-s", "*Kconfig*", "Makefile", "arch/*/Makefile", "scripts")
+        key = hashlib.sha256(json.dumps([rules, wanted, more, root.stamp()]).encode()).hexdigest()
+        config, done = self.obj / ".config", self.obj / "configured"
         with stage.Stage("configuration", self.obj / "log/configuration") as here:
+            if config.exists() and done.exists() and done.read_text() == key + sha256(config):
+                here.note = "unchanged"
+                return
+            done.unlink(missing_ok=True)
             (self.obj / "wanted.config").write_text(wanted)
             here.run(self.make("-s", f"KCONFIG_ALLCONFIG={self.tools.obj}/wanted.config", "allnoconfig"), "the configuration cannot be made")
-            dropped = not_taken(wanted, (self.obj / ".config").read_text())
+            dropped = not_taken(wanted, config.read_text())
             if dropped:
                 raise Fail(
                     Outcome.BUILD,
@@ -281,6 +289,7 @@ class Kernel:
                     "\n".join(dropped),
                     "look each up: grep -rn -A9 'config NAME' --include='Kconfig*' " + str(self.tree.path),
                 )
+            done.write_text(key + sha256(config))
 
     def build(self):
         new = not (self.obj / "vmlinux").exists()
