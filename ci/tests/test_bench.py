@@ -8,6 +8,7 @@ import unittest
 import xml.etree.ElementTree
 
 import root
+import standin
 
 sys.path.insert(0, str(root.TOP / "ci/bench"))
 
@@ -135,3 +136,27 @@ class Code(unittest.TestCase):
         found = disassembly.functions(DISASSEMBLY)
         self.assertEqual({"field_read": disassembly.Function(2, 0, 1, 0, 0, 0)}, disassembly.compared(found))
         self.assertEqual(3, len(found))
+
+
+class Loop(unittest.TestCase):
+    """ci/bench/loop: what it makes of seconds."""
+
+    FOUND = {
+        "boot-test": {"cold": [200.0], "unchanged": [9.0, 11.0, 8.0]},
+        "kunit.py": {"cold": [300.0], "unchanged": [8.0, 9.0, 9.5]},
+        "virtme-ng": {"cold": [199.0], "unchanged": [30.0, 31.0, 32.0]},
+    }
+    loop = standin.program("ci/bench/loop")
+
+    def test_table(self):
+        self.assertIn("| boot-test | KUnit tests, selftests | 200.0 s | 9.0 s (8.0 to 11.0) |", self.loop.table(self.FOUND).splitlines())
+
+    def test_not_the_fastest(self):
+        """As fast is not faster; and it is the median that counts."""
+        self.assertEqual(["unchanged than kunit.py", "cold than virtme-ng"], self.loop.slower(self.FOUND))
+
+    def test_the_fastest(self):
+        self.assertEqual([], self.loop.slower({**self.FOUND, "boot-test": {"cold": [198.0], "unchanged": [7.0]}}))
+
+    def test_only_others(self):
+        self.assertEqual([], self.loop.slower({"kunit.py": self.FOUND["kunit.py"]}))
