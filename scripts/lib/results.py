@@ -44,7 +44,7 @@ def orderly(lines):
     for at, line in enumerate(lines):
         if version := re.match(r"(\s*)KTAP version \d+$", line):
             began, indent = at, version[1]
-        elif line.startswith(f"{indent}# Subtest: "):
+        elif indent is not None and line.startswith(f"{indent}# Subtest: "):
             lines.insert(at - 1, lines.pop(began))
             indent = None
     return lines
