@@ -106,8 +106,7 @@ def emulator(built, accelerator, parameters, arguments, shell=False):
         append = f"{built.arch.console} quiet panic=-1 kunit.enable=0"
     return built.tools.command(
         *machine(built, accelerator),
-        "-serial", "mon:stdio" if shell else "stdio", "-no-reboot", "-device", built.arch.device,
-        "-drive", f"file={DISK},if=none,id=disk,format=raw,readonly=on", "-global", "nvme.mdts=8", "-device", f"nvme,drive=disk,serial={DISK_SERIAL}",
+        "-serial", "mon:stdio" if shell else "stdio", "-no-reboot", *devices(built, DISK),
         "-kernel", built.image, "-initrd", "initramfs.cpio",
         "-append", " ".join([append, *parameters]), *arguments,
         terminal=shell,
@@ -118,6 +117,12 @@ def machine(built, accelerator):
     """The first part of that command: the machine, without what is in it."""
     arch = built.arch
     return [arch.emulator, *arch.machine, "-accel", accelerator, "-m", arch.memory, "-nodefaults", "-display", "none"]
+
+
+def devices(built, disk):
+    """What the samples drive; the disk is a file."""
+    drive = f"file={disk},if=none,id=disk,format=raw,readonly=on"
+    return ["-device", built.arch.device, "-drive", drive, "-global", "nvme.mdts=8", "-device", f"nvme,drive=disk,serial={DISK_SERIAL}"]
 
 
 def describe(built, options):
