@@ -50,6 +50,10 @@ class Trouble(boot.Case):
         output = self.ends(Outcome.PASS, "--run", "lsmod; test -e /sys/bus/pci/devices/0000:00:01.0")
         self.assertIn("passed    command: exit status", output)
 
+    def test_every_processor(self):
+        """All are there for what runs in the guest, though not while its kernel starts."""
+        self.ends(Outcome.PASS, "--run", "grep -c ^processor /proc/cpuinfo | grep -x 2")
+
     def test_no_doctest(self):
         output = self.ends(Outcome.NO_TEST, "--append", "kunit.enable=0")
         self.assertIn("ran no KUnit test", output)
