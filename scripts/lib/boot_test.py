@@ -151,6 +151,8 @@ def whole(options):
 
 def prepare(options):
     """The tree, built; what the guest needs of it."""
+    if not options.host_tools:
+        root.ask(kernel.BUILD, whole(options))
     path = None if options.base in base.PINS else pathlib.Path(options.base)
 
     def tree():
@@ -210,10 +212,6 @@ def main():
     options = arguments()
     try:
         with alone():
-            if not options.host_tools:
-                root.install_missing(kernel.BUILD / "log/host")
-                if not root.ready(kernel.BUILD, whole(options)):
-                    root.need_sudo("to make the build root", "run this once as root")
             built, versions, programs = prepare(options)
             if options.shell:
                 return guest.shell(built, options)

@@ -59,6 +59,13 @@ def need_sudo(why, by_hand):
             raise Fail(Outcome.TOOL, f"root is needed {why}, and sudo refused", advice=f"as root: {by_hand}")
 
 
+def ask(build, whole=False):
+    """Ask for all that takes root, before the work begins: this machine's packages, and a build root to be made."""
+    install_missing(build / "log/host")
+    if not ready(build, whole):
+        need_sudo("to make the build root", "run this once as root")
+
+
 def mirrors():
     """The Debian mirrors that this machine's apt uses, as URLs that end without a slash."""
     override = os.environ.get("DEBIAN_MIRROR")
