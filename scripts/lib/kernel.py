@@ -218,8 +218,7 @@ def put(here, tree, base, found):
     done.unlink(missing_ok=True)
     # What a killed run leaves; the whole directory is locked for us.
     (tree / ".git/index.lock").unlink(missing_ok=True)
-    git(tree, "read-tree", "--reset", "-u", head)
-    git(tree, "update-ref", "--no-deref", "HEAD", head)
+    git(tree, "checkout", "-q", "-f", "--detach", head)
     done.write_text(f"{key} {head}")
     return head
 
