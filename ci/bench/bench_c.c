@@ -656,7 +656,7 @@ static noinline void stream_share(struct work_struct *work)
 		share->ret = -ENOMEM;
 		return;
 	}
-	for (i = 0; i < 64; i++) {
+	for (i = 0; i < 1024; i++) {
 		dma_addr_t addr;
 
 		addr = dma_map_single(dev, buffer, BUFFER, DMA_BIDIRECTIONAL);
@@ -694,16 +694,16 @@ static const struct row {
 	{ "ring-drain", ENTRIES, ring_drain, ENTRIES },
 	{ "register-read", 256, register_read, 16 },
 	{ "register-write", 256, register_write, 16 },
-	{ "stream", 16, stream, 16 },
+	{ "stream", 1024, stream, 1024 },
 	{ "stream-sync", 1024, stream_sync, 1024 },
-	{ "pool", 16, pool, 16 },
+	{ "pool", 1024, pool, 1024 },
 	{ "sg-1", ENTRIES, sg, 0 },
 	{ "sg-16", ENTRIES / 16, sg, 1 },
 	{ "sg-256", ENTRIES / 256, sg, 2 },
 	{ "nvme-4K", 16, nvme, 4 << 10 },
 	{ "nvme-64K", 16, nvme, 64 << 10 },
 	{ "ring-cpus", CPUS * 16 * ENTRIES, ring_cpus, 0 },
-	{ "stream-cpus", CPUS * 64, stream_cpus, 0 },
+	{ "stream-cpus", CPUS * 1024, stream_cpus, 0 },
 };
 
 static int measure(struct bench *bench, const struct row *row)

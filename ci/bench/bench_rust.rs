@@ -556,7 +556,7 @@ fn ring_share(dma: Dma<'_>) -> Result {
 #[inline(never)]
 fn stream_share(dma: Dma<'_>) -> Result {
     let mut buffer = KVec::from_elem(0_u8, BUFFER, GFP_KERNEL)?;
-    for _ in 0..64 {
+    for _ in 0..1024 {
         buffer = Mapping::<_, Bidirectional>::new(dma, buffer)?.unmap();
     }
     Ok(())
@@ -611,16 +611,16 @@ static ROWS: [Row; 22] = rows! {
     "ring-drain", ENTRIES, ring_drain, ENTRIES;
     "register-read", 256, register_read, 16;
     "register-write", 256, register_write, 16;
-    "stream", 16, stream, 16;
+    "stream", 1024, stream, 1024;
     "stream-sync", 1024, stream_sync, 1024;
-    "pool", 16, pool, 16;
+    "pool", 1024, pool, 1024;
     "sg-1", ENTRIES, sg, 0;
     "sg-16", ENTRIES / 16, sg, 1;
     "sg-256", ENTRIES / 256, sg, 2;
     "nvme-4K", 16, nvme, 4 << 10;
     "nvme-64K", 16, nvme, 64 << 10;
     "ring-cpus", CPUS * 16 * ENTRIES, ring_cpus, 0;
-    "stream-cpus", CPUS * 64, stream_cpus, 0;
+    "stream-cpus", CPUS * 1024, stream_cpus, 0;
 };
 
 impl Bench<'_> {
