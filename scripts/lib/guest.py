@@ -98,8 +98,9 @@ def disk(built, size):
 def emulator(built, accelerator, parameters, arguments, shell=False):
     """The whole command that boots the guest."""
     processors = re.findall(r"-smp (?:cpus=)?(\d+)", " ".join([*built.arch.machine, *arguments]))
-    if accelerator == "tcg" and int(processors[-1]) > os.cpu_count():
+    if accelerator == "tcg" and int(processors[-1]) > min(os.cpu_count(), 2):
         # With more threads than there are processors, one may wait for another that gets none for long.
+        # And who asks for more than two has devices come and go, perhaps: as in arch.py, that harms others.
         accelerator = "tcg,thread=single"
     append = f"{built.arch.console} printk.time=1 ignore_loglevel printk.devkmsg=on panic=-1"
     if shell:
