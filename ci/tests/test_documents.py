@@ -6,6 +6,7 @@ import textwrap
 
 import boot
 import root
+import standin
 
 
 def from_markdown(text):
@@ -19,6 +20,9 @@ def from_rst(text):
 
 
 class Drivers(boot.Case):
+    def setUp(self):
+        standin.machine(self)  # Clippy is in the whole build root
+
     def builds(self, name, text):
         module = boot.Module(self, f"document-{name}", name, text)
         for good, said in module.make("CLIPPY=1", "modules"), module.rustfmt():
@@ -34,5 +38,5 @@ class Drivers(boot.Case):
 
     def test_one_that_does_not(self):
         text = from_markdown((root.TOP / "README.md").read_text())
-        with self.assertRaises(AssertionError):
+        with self.assertRaisesRegex(AssertionError, r"error\[E\d+\]"):
             self.builds("wrong", text.replace("let dma = dma.finish()?;", ""))

@@ -7,6 +7,7 @@ import shutil
 import boot
 import cases
 import root
+import standin
 from outcome import Outcome
 
 DRIVERS = root.TOP / "ci/drivers"
@@ -16,6 +17,7 @@ class Mapped(boot.Case):
     """With as much memory as edu reaches; and with bounce buffers, so that a sync left out is seen."""
 
     def setUp(self):
+        standin.machine(self)  # Clippy is in the whole build root
         cases.build(self)
 
     def made(self, name, text):
