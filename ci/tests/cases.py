@@ -50,8 +50,8 @@ def plant(test, patch, tree, *arguments):
         for hunk in hunks:
             before = "".join(f"{line[1:]}\n" for line in hunk.split("\n") if line[:1] in (" ", "-"))
             test.assertEqual(text.count(before), 1, f"{patch.name} needs more lines around it:\n{before}")
-    planted = subprocess.run(["patch", "-p1", "-F0", "-d", tree, "-i", patch, *arguments], capture_output=True, text=True)
-    test.assertEqual(planted.returncode, 0, planted.stdout)
+    planted = subprocess.run(["git", "-C", tree, "apply", *arguments, patch], capture_output=True, text=True)
+    test.assertEqual(planted.returncode, 0, planted.stderr)
 
 
 def passed(output):

@@ -25,4 +25,4 @@ class Planted(boot.Case):
         cases.build(self)
         for patch in sorted((root.TOP / "ci/planted").glob("*.patch")):
             with self.subTest(patch.name):
-                cases.plant(self, patch, boot.LINUX, "--dry-run")
+                cases.plant(self, patch, boot.LINUX, "--check")
