@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the tests share that run ci/cases in the guest."""
 
-import argparse
 import contextlib
 import io
-import os
 import re
 import subprocess
 
@@ -25,7 +23,7 @@ DEVICES = (
 
 def build(test, tree=base.DEFAULT, config=()):
     """Make the kernel that the module is for."""
-    options = argparse.Namespace(base=str(tree), arch="x86_64", host_tools=False, config=config, jobs=os.cpu_count(), run="true", shell=False, add=[])
+    options = boot_test.defaults(base=str(tree), config=config, run="true")
     with boot_test.alone(), contextlib.redirect_stdout(io.StringIO()):
         try:
             boot_test.prepare(options)

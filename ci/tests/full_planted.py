@@ -14,7 +14,6 @@ What was seen is not tried again, as long as neither the fault, the series nor t
 run that was broken off goes on where it was. With it goes build/planted.seen.
 """
 
-import argparse
 import contextlib
 import hashlib
 import io
@@ -106,9 +105,8 @@ class Planted(boot.Case):
     def boot(self, run, fields):
         # Without an IOMMU, ACPI is of no use, and kmemleak takes some of it for leaks.
         acpi = [] if "Qemu" in fields else ["acpi=off"]
-        options = argparse.Namespace(
-            base=str(TREE), arch="x86_64", host_tools=False, config=CONFIG, jobs=2, run=run, shell=False, add=[], not_coherent=False,
-            accel="auto", disk=2, silence=120, timeout=600, append=[*acpi, *fields.get("Append", "").split()],
+        options = boot_test.defaults(
+            base=str(TREE), config=CONFIG, jobs=2, run=run, silence=120, timeout=600, append=[*acpi, *fields.get("Append", "").split()],
             qemu=shlex.split(f"{cases.DEVICES} {fields.get('Qemu', '')}"),
         )  # fmt: skip
         with boot_test.alone(), quiet():

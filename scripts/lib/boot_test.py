@@ -58,7 +58,8 @@ exit status:
 """
 
 
-def arguments():
+def command_line():
+    """What boot-test can be told."""
     parser = argparse.ArgumentParser(
         prog="boot-test", description=__doc__, epilog=EXAMPLES + outcome.statuses(), formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -80,6 +81,16 @@ def arguments():
     add("--timeout", type=number, default=300, metavar="SECONDS", help="longest time for a boot with all tests (default: 300)")
     add("--discard-log", action="store_true", help="do not keep the console's log of a run that passed")
     add("-j", "--jobs", type=number, default=os.cpu_count(), metavar="N", help="parallel jobs of the build (default: one a processor)")
+    return parser
+
+
+def defaults(**given):
+    """Options for another script, which says what it wants otherwise; `qemu` is a list of words."""
+    return argparse.Namespace(**{**vars(command_line().parse_args([])), **given})
+
+
+def arguments():
+    parser = command_line()
     options = parser.parse_args()
     try:
         options.qemu = [word for words in options.qemu for word in shlex.split(words)]
