@@ -19,6 +19,7 @@ import unittest
 REPO = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "scripts/lib"))
 
+import lock
 import root as build_root
 
 FILES = {
@@ -132,7 +133,7 @@ def machine(case):
     kernel = build / "v6.12.38/linux"
     if not build_root.ready(build) or not (kernel / "scripts/checkpatch.pl").exists():
         case.skipTest(f"{build} has no build root and kernel, or not those of today; scripts/boot-test makes them")
-    with contextlib.redirect_stdout(io.StringIO()):
+    with lock.alone(build), contextlib.redirect_stdout(io.StringIO()):
         return build_root.make(build, build / "log/root", whole=True), kernel
 
 

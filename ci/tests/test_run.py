@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -205,6 +206,43 @@ class Fetch(boot.Elsewhere):
         self.assertEqual(commit, series.git(boot.LINUX, "rev-parse", f"{base.DEFAULT}^{{commit}}"))
 
 
+class Lock(boot.Elsewhere):
+    """All that writes below build/ does so alone."""
+
+    def test_other_scripts(self):
+        with (self.build / "lock").open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            for script, *arguments in (["tree"], ["tree", self.build / "elsewhere"], ["port", boot.LINUX], ["boot-test"]):
+                with self.subTest(script):
+                    ran = self.script(script, *arguments)
+                    self.assertEqual((Outcome.BUSY, f"error: another run is using {self.build} (process {os.getpid()})"), (ran.returncode, ran.stderr.split("\n")[0]))
+
+    def test_what_a_killed_run_left(self):
+        """Its children have its lock until they end; then the next run goes on by itself."""
+        holder = (
+            "import lock, pathlib, stage, subprocess, sys, time\n"
+            f"with lock.alone(pathlib.Path({str(self.build)!r})):\n"
+            "    stage.start(['sh', '-c', 'echo; sleep 3'])\n"
+            "    time.sleep(1000)\n"
+        )
+        child = subprocess.Popen([sys.executable, "-c", holder], cwd=root.TOP / "scripts/lib", stdout=subprocess.PIPE)
+        self.assertEqual(b"\n", child.stdout.readline())
+        child.kill()
+        child.wait()
+        self.addCleanup(child.stdout.close)
+        with self.assertRaises(BlockingIOError), (self.build / "lock").open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ran = self.script("tree", "--base", self.build)
+        self.assertEqual((Outcome.USAGE, f"waiting for what process {child.pid} left, which is gone\n"), (ran.returncode, ran.stdout), ran.stderr)
+
+    def script(self, name, *arguments):
+        return subprocess.run(
+            [root.TOP / "scripts" / name, *arguments], env={**os.environ, "RUST_DMA_BUILD": str(self.build)}, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+
+
 class Configuration(boot.Case):
     def test_not_taken(self):
         got = "CONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_N=8\n"
@@ -234,9 +272,9 @@ class Runs(boot.Case):
         with (kernel.BUILD / "lock").open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.truncate(0)
-            file.write("4711\n")
+            file.write("1\n")
             file.flush()
-            self.ends(Outcome.BUSY, says=["another run is using", "process 4711"])
+            self.ends(Outcome.BUSY, says=["another run is using", "process 1"])
 
     def interrupt(self, line, number, *arguments):
         """Start a run, send it a signal once a line has come; nothing is left of it."""

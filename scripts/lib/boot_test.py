@@ -9,8 +9,6 @@ still right, is not made again. All of it is under build/.
 
 import argparse
 import concurrent.futures
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -31,6 +29,7 @@ import base
 import guest
 import hosttools
 import kernel
+import lock
 import root
 import stage
 
@@ -116,25 +115,9 @@ def number(word):
     return value
 
 
-@contextlib.contextmanager
 def alone():
-    """One run in a build directory at a time."""
-    kernel.BUILD.mkdir(parents=True, exist_ok=True)
-    path = kernel.BUILD / "lock"
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise Fail(
-                Outcome.BUSY,
-                f"another run is using {kernel.BUILD} (process {file.read().strip() or 'unknown'})",
-                advice="wait for it; or, to run beside it, use another clone of this repository",
-            ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
+    """One run in the build directory at a time."""
+    return lock.alone(kernel.BUILD)
 
 
 def both(*functions):

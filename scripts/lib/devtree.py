@@ -50,7 +50,16 @@ def source(base):
 
 @contextlib.contextmanager
 def alone(directory):
-    """One run at a time where a directory is made anew. The lock is on the one above it, and leaves no file."""
+    """One run at a time where a directory is made anew, and below build/. The lock is on the one above it, and leaves no file."""
+    import kernel
+    import lock
+
+    with lock.alone(kernel.BUILD), alone_in(directory):
+        yield
+
+
+@contextlib.contextmanager
+def alone_in(directory):
     directory.parent.mkdir(parents=True, exist_ok=True)
     above = os.open(directory.parent, os.O_RDONLY)
     try:

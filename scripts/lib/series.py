@@ -27,6 +27,7 @@ import subprocess
 import tempfile
 import typing
 
+import lock
 from outcome import Fail, Outcome
 
 # The repository that holds series/ and patches/. Tests point it at a stand-in.
@@ -262,7 +263,7 @@ def git(tree, *args, env=None, text=True, **options):
     command = ["git", "-C", str(tree), "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", *map(str, args)]
     try:
         result = subprocess.run(
-            command, env=environment, capture_output=True, text=text, errors="surrogateescape" if text else None, **options
+            command, env=environment, capture_output=True, text=text, errors="surrogateescape" if text else None, pass_fds=lock.held(), **options
         )
     except FileNotFoundError:
         raise Fail(Outcome.TOOL, "git is not installed", advice="apt-get install git") from None

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 
+import lock
 from outcome import Fail, Outcome
 
 WINDOW = 4  # lines of output shown of a running stage
@@ -44,7 +45,7 @@ def start(command, sudo=False, foreground=False, **options):
         if sudo and os.geteuid():
             command = ["sudo", *command]
         try:
-            child = subprocess.Popen(command, process_group=None if foreground or sudo else 0, **options)
+            child = subprocess.Popen(command, process_group=None if foreground or sudo else 0, pass_fds=lock.held(), **options)
         except FileNotFoundError:
             raise Fail(Outcome.TOOL, f"{command[0]} is not installed") from None
         _children[child] = sudo
