@@ -87,6 +87,22 @@ class Lines(unittest.TestCase):
             with self.subTest(line):
                 self.assertIsNone(watch([line]).found)
 
+    def test_whose_word_it_is(self):
+        """Trouble is what the kernel prints, not what a program does, nor the emulator."""
+        for lines in TROUBLE.values():
+            for line in lines:
+                with self.subTest(line):
+                    self.assertIsNone(watch([console.PROGRAM + line]).found)
+                    self.assertIsNone(watch([f"{console.PROGRAM}[    1.000000] {line}"]).found)
+                    for said in f"qemu-system-x86_64: {line}", line:
+                        watcher = watch([])
+                        watcher.feed(said, 0)
+                        self.assertIsNone(watcher.found)
+                    for said in f"# half a line[    1.000000] {line}", f"[    1.000000][    T1] {line}":
+                        watcher = watch([])
+                        watcher.feed(said, 0)
+                        self.assertIsNotNone(watcher.found)
+
     def test_every_exception_has_a_reason(self):
         self.assertTrue(all(reason for _, reason in console.ALLOWED))
 
@@ -157,3 +173,4 @@ class Marks(unittest.TestCase):
         self.assertEqual((watcher.begun, watcher.ended), (2, 3))
         self.assertIsNone(watch(["a", console.BEGIN]).ended)
         self.assertIsNone(watch(["Command line: boot-test: begins"]).begun)
+        self.assertIsNone(watch([console.BEGIN, console.PROGRAM + console.END]).ended, "a program said it")

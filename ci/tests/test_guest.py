@@ -2,6 +2,7 @@
 """Guests that go wrong, for real: each is told apart, in words and by exit status, and at once."""
 
 import os
+import re
 
 import boot
 import root
@@ -49,6 +50,27 @@ class Trouble(boot.Case):
     def test_command_passes(self):
         output = self.ends(Outcome.PASS, "--run", "lsmod; test -e /sys/bus/pci/devices/0000:00:01.0")
         self.assertIn("passed    command: exit status", output)
+
+    def test_what_a_program_says(self):
+        """It is not the kernel's word, nor the results of a test; and none of it is lost."""
+        said = "WARNING: x; BUG: x; ok 1 - a; 1..1; # Subtest: x; boot-test: end; KTAP version; [    1.0] DMA-API: x"
+        lines = "; ".join(f"echo '{line}'" for line in said.split("; "))
+        output = self.ends(Outcome.PASS, "--run", f"{lines}; echo BUG: x >/dev/console; printf '%03000d\\n' 7; dmesg | grep -c 'boot-test: begin'")
+        self.assertIn("passed    command: exit status", output)
+        self.assertEqual(2999, self.long_line().count("0"))
+
+    def long_line(self):
+        console = (boot.Module.OBJ / "console.log").read_text()
+        return "".join(part for part in re.findall(r"program:     (?:# \.\.\. )?(.*)", console) if re.fullmatch("0+7?", part))
+
+    def test_what_is_not_ok(self):
+        self.guest(Outcome.TEST_FAILED, "echo 'not ok 1 fake'", "failed: command: exit status", "something is said to be not ok")
+
+    def test_tap(self):
+        """TAP 13, with its plan where TAP has it."""
+        tap = "echo 'TAP version 13'; echo 'ok 1 - a'; echo '{}ok 2 - b'; echo 1..2"
+        self.assertIn("passed    command: b", self.ends(Outcome.PASS, "--run", tap.format("")))
+        self.guest(Outcome.TEST_FAILED, tap.format("not "), "failed: command: b")
 
     def test_every_processor(self):
         """All are there for what runs in the guest, though not while its kernel starts."""

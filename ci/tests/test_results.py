@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a guest's KTAP is taken for: failed is not crashed, and neither is no test."""
 
+import pathlib
+import tempfile
 import types
 import unittest
 
@@ -35,14 +37,19 @@ KTAP version 1
 """
 
 
-def judge(doctests=DOCTESTS, selftests=SELFTESTS, second="ok 2 second", last="ok 1 test_a.sh", end=True, status=0):
+def program(text):
+    """Each line as one that a program says; but what a driver says."""
+    return "".join(line if "rust_minimal" in line else f"{console.PROGRAM}{line}" for line in text.splitlines(keepends=True))
+
+
+def judge(doctests=DOCTESTS, selftests=SELFTESTS, second="ok 2 second", last="ok 1 test_a.sh", end=True, status=0, kernel="", run=None):
     """guest.judge() on a console with these tests."""
-    lines = doctests.format(second="ok 2 rust_doctest_kernel_b") + console.BEGIN + "\n" + selftests.format(second=second, last=last)
+    lines = doctests.format(second="ok 2 rust_doctest_kernel_b") + console.BEGIN + "\n" + program(selftests.format(second=second, last=last)) + kernel
     watcher = console.Watcher(60, 300, 0)
     for at, line in enumerate([*lines.splitlines(), *[console.END] * end]):
         watcher.feed(f"[    1.{at:06}] {line}", 0)
     built = types.SimpleNamespace(tree=types.SimpleNamespace(path=boot.LINUX))
-    return guest.judge(built, watcher, status, ["test_a.sh"], "again", types.SimpleNamespace(run=None))
+    return guest.judge(built, watcher, status, ["test_a.sh"], "again", types.SimpleNamespace(run=run))
 
 
 class Judge(unittest.TestCase):
@@ -93,8 +100,68 @@ class Judge(unittest.TestCase):
     def test_no_doctests(self):
         self.ends(Outcome.NO_TEST, "ran no KUnit test", doctests="kunit: disabled\n")
 
+    def test_suite_in_a_module(self):
+        """It prints while the selftests do."""
+        suite = DOCTESTS.replace("rust_doctests_kernel", "suite").replace("rust_doctest_kernel_a", "a")
+        doctests, _ = judge(kernel=suite.replace("{second}", "ok 2 b"))
+        self.assertEqual(["suite: a", "suite: b"], [result.name for result in doctests[2:]])
+        self.ends(Outcome.TEST_FAILED, "failed: suite: b", kernel=suite.replace("{second}", "not ok 2 b"))
+
     def test_no_end(self):
         self.ends(Outcome.NO_TEST, "before its last test", end=False)
 
     def test_emulator_failed(self):
         self.ends(Outcome.EMULATOR, "status 1", status=1)
+
+
+class Form(unittest.TestCase):
+    """What is no KTAP, or an odd one; the parser by itself finds no end in most of these."""
+
+    def parse(self, text, name="x"):
+        lines = ["KTAP version 1", "1..1", "    KTAP version 1", f"    # Subtest: {name}", *(f"    {line}" for line in text.split("; ")), f"ok 1 {name}"]
+        found, errors = results.parse(boot.LINUX, lines)
+        return [(result.status, result.name.removeprefix(f"{name}: ")) for result in found], errors
+
+    def test_plan_at_the_end(self):
+        self.assertEqual(([("passed", "a"), ("passed", "b")], 0), self.parse("ok 1 - a; ok 2 - b; 1..2"))
+        passed, crashed = self.parse("ok 1 - a; 1..2")[0]
+        self.assertEqual((("passed", "a"), "crashed"), (passed, crashed[0]))
+
+    def test_plan_at_the_end_of_a_part(self):
+        self.assertEqual(([("passed", "y: a"), ("failed", "y: b")], 0), self.parse("1..1;     # Subtest: y;     ok 1 a;     not ok 2 b;     1..2; ok 1 y"))
+
+    def test_two_plans(self):
+        for text in "1..1; ok 1 - a; 1..1", "1..1; 1..1; ok 1 a", "ok 1 - a; 1..1; 1..1; ok 1 exit status":
+            with self.subTest(text):
+                self.assertGreater(self.parse(text)[1], 0)
+
+    def test_plan_of_many(self):
+        """No memory is taken for what is only announced."""
+        for plan in "1..1000000000", "1.." + "9" * 5000:
+            found, errors = self.parse(f"{plan}; ok 1 a")
+            self.assertIn(("passed", "a"), found)
+            self.assertGreater(errors, 0)
+
+    def test_not_parsed(self):
+        for text in "ok " + "9" * 5000 + " a", "KTAP version " + "9" * 5000:
+            with self.assertRaises(Fail) as caught:
+                self.parse(text)
+            self.assertEqual(Outcome.TEST_FAILED, caught.exception.outcome)
+            self.assertIn("the kernel's KTAP parser cannot take what the tests print: ValueError", caught.exception.cause)
+
+    def test_a_parser_without_an_end(self):
+        for loop, words in ("pass", "it was ended"), ("lines.append('x' * 100000000)", "MemoryError"):
+            with self.subTest(loop), tempfile.TemporaryDirectory() as directory:
+                place = pathlib.Path(directory, "tools/testing/kunit")
+                place.mkdir(parents=True)
+                (place / "kunit_printer.py").write_text("class Printer:\n    def __init__(self, output): pass\n")
+                (place / "kunit_parser.py").write_text(f"def parse_run_tests(lines):\n    lines = []\n    while True: {loop}\n")
+                with self.assertRaises(Fail) as caught:
+                    results.parse(pathlib.Path(directory), ["KTAP version 1"], seconds=2)
+                self.assertEqual(Outcome.TEST_FAILED, caught.exception.outcome)
+                self.assertIn(words, caught.exception.cause)
+
+    def test_no_parser(self):
+        with self.assertRaises(Fail) as caught:
+            results.parse(pathlib.Path("/nonsense"), ["KTAP version 1"])
+        self.assertEqual((Outcome.USAGE, True), (caught.exception.outcome, "/nonsense has no KTAP parser" in caught.exception.cause))

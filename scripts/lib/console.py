@@ -46,8 +46,11 @@ ALLOWED = [
     )
 ]
 
-# What printk puts in front of each line.
-TIME = re.compile(r"^\[ *\d+\.\d+\] ")
+# What printk puts in front of each line; CONFIG_PRINTK_CALLER adds the caller.
+TIME = re.compile(r"\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? ")
+
+# What ci/guest/init puts in front of what programs say.
+PROGRAM = "program: "
 
 # Where the report of a trouble ends.
 LAST = re.compile(r"---\[ end (trace|Kernel panic)")
@@ -85,12 +88,13 @@ class Watcher:
         self.heard = now
         self.lines.append(line)
         self.spoke = self.spoke or bool(TIME.match(line))
-        if self.begun is None and line.endswith(BEGIN):
+        said = kernel(line)
+        if self.begun is None and said == BEGIN:
             self.begun = len(self.lines)
-        elif self.ended is None and line.endswith(END):
+        elif self.ended is None and said == END:
             self.ended = len(self.lines) - 1
         if not self.found:
-            outcome = trouble(line)
+            outcome = trouble(said)
             if outcome:
                 self.found = outcome, len(self.lines) - 1
                 self.cause = text(line)
@@ -99,9 +103,9 @@ class Watcher:
         outcome, at = self.found
         if outcome == Outcome.WARNING and "cut here" in self.lines[at]:
             # The line after says what it is about.
-            self.found = trouble(line) or outcome, at
+            self.found = trouble(said) or outcome, at
             self.cause = text(line)
-        return bool(LAST.search(line)) or len(self.lines) - at > self.REPORT
+        return bool(LAST.search(said)) or len(self.lines) - at > self.REPORT
 
     def tick(self, now):
         """Time has passed. True when the guest is to be ended now."""
@@ -129,6 +133,20 @@ class Watcher:
         return "\n".join(self.lines[max(0, at - (before if at < len(self.lines) else 20)) :][:count])
 
 
+def kernel(line):
+    """What the kernel says in a line; nothing, where it is a program that speaks, or the emulator."""
+    # What goes to the console itself may end without a new line, and the kernel goes on there.
+    time = TIME.search(line)
+    return line[time.end() :] if time and not line.startswith(PROGRAM, time.end()) else ""
+
+
+def program(line):
+    """What a program says in a line, or None."""
+    time = TIME.match(line)
+    return line[time.end() + len(PROGRAM) :] if time and line.startswith(PROGRAM, time.end()) else None
+
+
 def text(line):
     """A line without the time that printk puts in front."""
-    return TIME.sub("", line)
+    time = TIME.match(line)
+    return line[time.end() :] if time else line

@@ -222,8 +222,15 @@ def judge(built, watcher, status, programs, again, options):
     if watcher.begun is None:
         raise fail(Outcome.NO_TEST, "the guest ended before its first test")
     tree = built.tree.path
-    doctests, errors = results.parse(tree, watcher.lines[: watcher.begun])
-    selftests, more = results.parse(tree, watcher.lines[watcher.begun : watcher.ended])
+    said, later = watcher.lines[: watcher.begun], watcher.lines[watcher.begun : watcher.ended]
+    # A suite that is in a module prints when that is loaded: each is one by itself.
+    parts = [[*map(console.kernel, said)], *suites(map(console.kernel, later)), [line for line in map(console.program, later) if line is not None]]
+    try:
+        *kernels, (selftests, _) = parsed = [results.parse(tree, part) for part in parts]
+    except Fail as failed:
+        raise Fail(failed.outcome, failed.cause, failed.detail, again) from None
+    doctests = [result for some, _ in kernels for result in some]
+    errors = sum(count for _, count in parsed)
     found = doctests, selftests
     if watcher.ended is None:
         raise fail(Outcome.NO_TEST, "the guest stopped before its last test was over")
@@ -234,16 +241,27 @@ def judge(built, watcher, status, programs, again, options):
     none = [result for result in bad if result.status == "no tests"]
     if bad:
         outcome = Outcome.NO_TEST if none == bad else Outcome.TEST_FAILED
-        first = next((at for at, line in enumerate(watcher.lines) if "not ok " in line), len(watcher.lines) - 1)
+        first = next((at for at, line in enumerate(watcher.lines) if re.match(r"\s*not ok \d", console.program(line) or console.kernel(line))), len(watcher.lines) - 1)
         detail = "\n".join([*watcher.lines[max(0, first - 20) : first + 1], "", *(f"{result.status}: {result.name}" for result in bad)])
         names = ", ".join(result.name for result in bad[:3]) + (", ..." if bad[3:] else "")
         raise Fail(outcome, f"{len(bad)} of {sum(map(len, found))} tests did not pass: {names}", detail, again)
-    if errors + more:
-        raise fail(Outcome.TEST_FAILED, f"the tests' output has {errors + more} errors of form (KTAP)")
+    if errors:
+        raise fail(Outcome.TEST_FAILED, f"the tests' output has {errors} errors of form (KTAP)")
     # A test program that skips itself as a whole has not been run.
     for program in programs if options.run is None else ["command"]:
         if not any(result.name.startswith(program) and result.status == "passed" for result in selftests):
             raise fail(Outcome.NO_TEST, f"{program} ran no test")
+    return found
+
+
+def suites(lines):
+    """The parts of what the kernel prints that begin with a version line of their own."""
+    found = []
+    for line in lines:
+        if line.startswith("KTAP version "):
+            found.append([])
+        if found:
+            found[-1].append(line)
     return found
 
 
