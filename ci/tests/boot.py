@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the tests of boot-test share: running it, and the kernel that it built."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -23,6 +24,17 @@ def boot_test(*arguments, **environment):
         text=True, errors="replace", timeout=5000,
     )  # fmt: skip
     return ran.returncode, ran.stdout
+
+
+def left(build):
+    """Processes that still have a hand in a build directory."""
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if process.name != str(os.getpid()) and any(f"{build}/" in word for word in words):
+                found.append(words)
+    return found
 
 
 class Case(unittest.TestCase):

@@ -72,6 +72,10 @@ class Trouble(boot.Case):
         self.assertIn("passed    command: b", self.ends(Outcome.PASS, "--run", tap.format("")))
         self.guest(Outcome.TEST_FAILED, tap.format("not "), "failed: command: b")
 
+    def test_every_character(self):
+        """Bytes of no character set come to the guest, and back, as they are; the largest disk that its 28 address lines care about does, too."""
+        self.ends(Outcome.PASS, "--run", "x='\u00e4\udcff'; [ ${#x} = 3 ] && [ $(cat /sys/block/nvme0n1/size) = 524288 ]", "--disk", "256", LC_ALL="POSIX")
+
     def test_every_processor(self):
         """All are there for what runs in the guest, though not while its kernel starts."""
         self.ends(Outcome.PASS, "--run", "grep -c ^processor /proc/cpuinfo | grep -x 2")
@@ -98,7 +102,7 @@ class Trouble(boot.Case):
         self.assertIn("-accel tcg,thread=single -m", many)
 
     def test_kernel_does_not_start(self):
-        output = self.ends(Outcome.HANG, "--accel", "tcg", "--silence", "3", "--qemu=-S")
+        output = self.ends(Outcome.HANG, "--accel", "tcg", "--silence", "3", "--qemu", "-S")
         self.assertIn("printed nothing for 3 s, from its start", output)
 
 

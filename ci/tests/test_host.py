@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from outcome import Outcome
 NOWHERE = "http://127.0.0.1:9/debian"
 # A git that never answers.
 ENDLESS = {"LINUX_GIT": "ext::sleep 1000", "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "protocol.ext.allow", "GIT_CONFIG_VALUE_0": "always"}
+SUDO = ["sudo"] * (os.geteuid() != 0)
 
 
 class Root(boot.Elsewhere):
@@ -35,6 +37,107 @@ class Root(boot.Elsewhere):
         for said, enough, whole in ((root.stamp(), True, False), (root.stamp(whole=True), True, True), ("another", False, False)):
             made.write_text(said)
             self.assertEqual((enough, whole), (root.ready(self.build), root.ready(self.build, whole=True)))
+
+
+# In mmdebstrap's stead: mounts what it mounts, says so, and minds no polite signal.
+MOUNTS = """#!/bin/sh
+trap '' HUP INT TERM
+for place; do case $place in */root.part) break; esac; done
+mkdir -p $place/dev/shm $place/proc
+mount -t proc proc $place/proc
+mount --bind /dev/shm $place/dev/shm
+echo mounted >{said}
+sleep 1000 & wait
+sleep 1000
+"""
+
+
+class Interrupted(boot.Elsewhere):
+    """The making of the build root, by each signal."""
+
+    def setUp(self):
+        super().setUp()
+        (self.build / "root").unlink()
+        self.before = mounted()
+        self.addCleanup(self.unmount)
+        # The machine's own; no run may touch it.
+        theirs = tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="boot-test-")
+        self.addCleanup(theirs.close)
+        self.theirs = pathlib.Path(theirs.name)
+        self.said = self.build / "said"
+        os.mkfifo(self.said)
+        (self.build / "bin").mkdir()
+        fake = self.build / "bin/mmdebstrap"
+        fake.write_text(MOUNTS.replace("{said}", str(self.said)))
+        fake.chmod(0o755)
+        self.environment = {**os.environ, **ENDLESS, "DEBIAN_MIRROR": NOWHERE, "RUST_DMA_BUILD": str(self.build), "PATH": f"{self.build}/bin:{os.environ['PATH']}"}
+
+    def unmount(self):
+        for line in reversed(list(mounted() - self.before)):
+            subprocess.run([*SUDO, "umount", "--lazy", line.split()[4]])
+        subprocess.run([*SUDO, "rm", "-rf", "--one-file-system", self.build / "root.part"])
+
+    def begin(self):
+        """A run whose build root is half made."""
+        child = subprocess.Popen([boot.SCRIPT], env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        self.addCleanup(child.stdout.close)
+        self.addCleanup(child.kill)
+        with self.said.open() as said:
+            self.assertEqual("mounted\n", said.read())
+        return child
+
+    def test_by_each_signal(self):
+        for number in signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL:
+            with self.subTest(number.name):
+                child = self.begin()
+                self.assertEqual(self.before, mounted(), "mounts that all can see")
+                child.send_signal(number)
+                output = child.communicate(timeout=30)[0]
+                self.assertEqual(-number if number == signal.SIGKILL else Outcome.INTERRUPTED, child.returncode, output)
+                self.assertNotIn("Traceback", output)
+                self.assertEqual(["error: interrupted"] * (number != signal.SIGKILL), [line for line in output.splitlines() if line.startswith("error")])
+                self.assertTrue(self.theirs.exists())
+        # What the last left is ended by the next, which comes as far.
+        child = self.begin()
+        child.terminate()
+        output = child.communicate(timeout=30)[0]
+        self.assertIn("what is left of a run that was killed", output)
+        self.assertEqual([], boot.left(self.build))
+
+    def test_mounts_of_earlier_versions(self):
+        """They were made where all see them, the machine's own /dev/shm among them."""
+        shm = self.build / "root.part/dev/shm"
+        shm.mkdir(parents=True)
+        subprocess.run([*SUDO, "mount", "--bind", "/dev/shm", shm], check=True)
+        child = self.begin()
+        self.assertEqual(self.before, mounted())
+        self.assertTrue(self.theirs.exists())
+        child.terminate()
+        self.assertEqual(Outcome.INTERRUPTED, child.wait(30))
+
+    def test_an_installation_is_finished(self):
+        """Half of one would be left to a human."""
+        done = self.build / "done"
+        fake = self.build / "bin/apt-get"
+        fake.write_text(f"#!/bin/sh\ncase $* in *install*) echo >{self.said}; sleep 2; echo >{done}; esac\n")
+        fake.chmod(0o755)
+        script = "import outcome, pathlib, root\nroot.HOST['no-such-program'] = 'x'\noutcome.main(lambda: root.install_missing(pathlib.Path('log')))"
+        for number in signal.SIGHUP, signal.SIGTERM:
+            child = subprocess.Popen(
+                [sys.executable, "-c", script.replace("'log'", f"'{self.build}/log'")], cwd=root.TOP / "scripts/lib", env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            with self.said.open() as said:
+                said.read()
+            child.send_signal(number)
+            output = child.communicate(timeout=30)[0]
+            self.assertEqual((Outcome.INTERRUPTED, True), (child.returncode, done.exists()), output)
+            done.unlink()
+
+
+def mounted():
+    """What is mounted, as all see it, but for what the machine does meanwhile."""
+    lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+    return {line for line in lines if "/boot-test-" in line.split()[4]}
 
 
 class Host(boot.Case):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """boot-test's dealings with its surroundings: options, trees, mirrors, other runs, Ctrl-C."""
 
-import contextlib
 import fcntl
 import functools
 import http.server
@@ -19,6 +18,8 @@ import unittest.mock
 
 import base
 import boot
+import boot_test
+import guest
 import kernel
 import root
 import series
@@ -36,7 +37,9 @@ class Options(boot.Case):
             (["--qemu", "'"], "--qemu"),
             (["--config", "/nonsense"], "--config: /nonsense is not a file"),
             (["--add", "/nonsense"], "--add: /nonsense is not a file"),
-            (["--silence", "0"], "must be 1 or more"),
+            (["--silence", "0"], "must be from 1 to 1000000"),
+            (["--timeout", "9" * 20], "must be from 1 to 1000000"),
+            (["--disk", "4097"], "must be from 1 to 4096"),
             (["--silence", "x"], "invalid"),
             (["--shell"], "--shell needs a terminal"),
             (["--shell", "--run", "true"], "not allowed with"),
@@ -44,10 +47,113 @@ class Options(boot.Case):
             with self.subTest(arguments):
                 self.ends(Outcome.USAGE, *arguments, says=[words])
 
+    def test_files_for_the_guest(self):
+        """Two would be one there; or it would not start."""
+        with tempfile.TemporaryDirectory() as directory:
+            for name in "init", "a/same", "b/same", "with space", "line\nbreak":
+                path = pathlib.Path(directory, name)
+                path.parent.mkdir(exist_ok=True)
+                path.touch()
+            for names, words in (
+                (["init"], "the guest has one of that name"),
+                (["a/same", "b/same"], "another file has that name, too"),
+                (["with space"], "a name in the guest has no spaces"),
+                (["line\nbreak"], "a name in the guest has no spaces"),
+            ):
+                with self.subTest(names):
+                    arguments = [word for name in names for word in ("--add", f"{directory}/{name}")]
+                    self.ends(Outcome.USAGE, *arguments, says=[f"error: --add: {directory}/{names[0]}: {words}", "next:"])
+
+    def test_what_is_at_the_guest_s_top(self):
+        """No file that is added may hide what is there."""
+        spec = (boot.Module.OBJ / "initramfs.spec").read_text()
+        self.assertEqual(set(), {line.split()[1].split("/")[1] for line in spec.splitlines()} - {*guest.TAKEN, "planted.ko", "cases.sh", "dma_cases.ko"})
+
+    def test_no_configuration(self):
+        """Kconfig would take no notice of these lines."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory, "a b.config")
+            for line in "CONFIG_X = y", "X=y", "CONFIG_X", "CONFIG_X=", "CONFIG_X=yes", "#CONFIG_X is not set", "# CONFIG_X is not sett", "# CONFIG_X=y", "# CONFIG_X is  not set", " CONFIG_X=y", "CONFIG_X y":
+                with self.subTest(line):
+                    path.write_text(f"# Words.\nCONFIG_KASAN=y\n{line}\n")
+                    self.ends(Outcome.USAGE, "--config", path, says=[f"error: {path}:3 is no line of a configuration: {line}", "next:  write it as CONFIG_NAME=value"])
+            path.write_bytes(bytes(range(256)))
+            self.ends(Outcome.USAGE, "--config", path, says=[f"error: {path} is not a text"])
+
+    def test_configuration(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory, "x.config")
+            path.write_bytes(b'# Words.\r\n\r\nCONFIG_X=y \r\nCONFIG_Y=0x1f\r\n# CONFIG_Z is not set\r\nCONFIG_A="b c"\r\n#\r\n')
+            self.assertEqual('# Words.\n\nCONFIG_X=y\nCONFIG_Y=0x1f\n# CONFIG_Z is not set\nCONFIG_A="b c"\n#\n', kernel.fragment(path))
+        for path in (root.TOP / "ci").rglob("*.config"):
+            self.assertTrue(kernel.fragment(path))
+
+    def test_values_that_begin_as_options_do(self):
+        with unittest.mock.patch.object(sys, "argv", ["boot-test", "--qemu", "-S", "--qemu", "-smp 4", "--append", "--x", "--run", "-y"]):
+            options = boot_test.arguments()
+        self.assertEqual((["-S", "-smp", "4"], ["--x"], "-y"), (options.qemu, options.append, options.run))
+
     def test_help(self):
         output = self.ends(Outcome.PASS, "--help")
         for outcome in Outcome:
             self.assertIn(outcome.doc, output)
+
+
+class Ends(boot.Case):
+    """However a script ends: a status of its own, words, and a traceback only where it is our mistake."""
+
+    def script(self, body, **options):
+        """A script of ours with a main function of this body."""
+        text = f"import errno, os, sys\nimport outcome\ndef main():\n    {body}\noutcome.main(main)"
+        return subprocess.run([sys.executable, "-c", text], cwd=root.TOP / "scripts/lib", stderr=subprocess.PIPE, stdout=options.pop("stdout", subprocess.PIPE), text=True, **options)
+
+    def check(self, ran, status, words, traceback=False):
+        self.assertEqual((status, traceback), (ran.returncode, "Traceback" in ran.stderr), ran.stderr)
+        self.assertIn(f"error: {words}", ran.stderr)
+        self.assertIn("next: ", ran.stderr)
+
+    def test_our_mistake(self):
+        self.check(self.script("1 / 0"), Outcome.INTERNAL, "a mistake in these scripts: ZeroDivisionError", traceback=True)
+        self.check(self.script("open('/nonsense/file')"), Outcome.INTERNAL, "a mistake in these scripts: FileNotFoundError", traceback=True)
+
+    def test_nobody_reads(self):
+        for closed in True, False:
+            reader, writer = os.pipe()
+            os.close(reader)
+            with self.subTest(closed=closed), open(writer, "w") as pipe:
+                for body in "print(1)", "print('x' * 1000000)", "print(1, flush=True)":
+                    self.check(self.script(body, stdout=pipe, preexec_fn=(lambda: os.close(1)) if closed else None), Outcome.UNREAD, "the standard output is closed" if closed else "nobody reads")
+
+    def test_head(self):
+        """Of every script of ours, and of boot-test in the middle of its work."""
+        for script in "apply", "boot-test", "port", "refresh", "send", "tree":
+            ran = subprocess.run(["bash", "-c", f"{root.TOP}/scripts/{script} --help | read -rn1; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
+            self.assertEqual(("", True), (ran.stderr.replace("error: nobody reads the output any more\nnext:  let it go to a file: COMMAND >FILE 2>&1\n", ""), ran.stdout in ("0\n", "141\n")), ran)
+        ran = subprocess.run(["bash", "-c", f"{boot.SCRIPT} --run true | head -1; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
+        self.assertEqual("build root ...\n141\n", ran.stdout, ran.stderr)
+        self.assertNotIn("Traceback", ran.stderr)
+
+    def test_full_disk(self):
+        with open("/dev/full", "w") as full:
+            self.check(self.script("print(1)", stdout=full), Outcome.DISK, "no space left")
+        self.check(self.script("raise OSError(errno.EDQUOT, 'x', 'file')"), Outcome.DISK, "no space left: file")
+
+    def test_no_standard_file_at_all(self):
+        """No file of ours may get their numbers."""
+        body = "sys.exit(0 if os.open('/dev/null', os.O_RDONLY) > 2 else 1)"
+        ran = self.script(body, preexec_fn=lambda: [os.close(number) for number in (0, 2)])
+        self.assertEqual((0, ""), (ran.returncode, ran.stderr))
+
+    def test_no_permission(self):
+        for place, words in (("/sys/boot-test", "Operation not permitted"), ("/etc/passwd", "File exists"), ("/etc/passwd/x", "Not a directory")):
+            with self.subTest(place):
+                self.ends(Outcome.USAGE, RUST_DMA_BUILD=place, says=[f"error: {place}", words, "next:  see what is there"])
+
+    def test_other_character_sets(self):
+        for locale in "POSIX", "C", "C.UTF-8":
+            with self.subTest(locale):
+                self.ends(Outcome.USAGE, "--run", "echo \u00e4\udcff", "--base", "/n\u00f6\udcff", LC_ALL=locale, says=["--base: /n"])
+                self.ends(Outcome.USAGE, "--run", "x", "--base", "/n\u00f6", LC_ALL=locale, PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", says=["--base: /n"])
 
 
 class Trees(boot.Elsewhere):
@@ -169,6 +275,15 @@ class Fetch(boot.Elsewhere):
         self.addCleanup(server.shutdown)
         self.url = f"http://127.0.0.1:{server.server_port}"
 
+    def test_damaged_tarball(self):
+        """It is not used; what is to be done is done."""
+        cached = self.build / "download" / pathlib.Path(PIN.tarball).name
+        cached.parent.mkdir()
+        cached.write_bytes(b"half")
+        (self.mirror / PIN.tarball).write_bytes(b"not it")
+        self.ends(Outcome.FETCH, DEBIAN_MIRROR=self.url, says=[f"{cached} was damaged, and is removed", "wrong checksum"])
+        self.assertFalse(cached.exists())
+
     def test_wrong_checksum(self):
         (self.mirror / PIN.tarball).write_bytes(b"not it" * 1000)
         for _ in range(2):
@@ -220,22 +335,22 @@ class Lock(boot.Elsewhere):
                     self.assertEqual((Outcome.BUSY, f"error: another run is using {self.build} (process {os.getpid()})"), (ran.returncode, ran.stderr.split("\n")[0]))
 
     def test_what_a_killed_run_left(self):
-        """Its children have its lock until they end; then the next run goes on by itself."""
+        """Its children have its lock; the next run ends them, and goes on."""
         holder = (
             "import lock, pathlib, stage, subprocess, sys, time\n"
             f"with lock.alone(pathlib.Path({str(self.build)!r})):\n"
-            "    stage.start(['sh', '-c', 'echo; sleep 3'])\n"
+            "    stage.start(['sh', '-c', 'trap \"\" HUP; echo; sleep 1000; sleep 1000'])\n"
             "    time.sleep(1000)\n"
         )
         child = subprocess.Popen([sys.executable, "-c", holder], cwd=root.TOP / "scripts/lib", stdout=subprocess.PIPE)
+        self.addCleanup(child.stdout.close)
         self.assertEqual(b"\n", child.stdout.readline())
         child.kill()
         child.wait()
-        self.addCleanup(child.stdout.close)
         with self.assertRaises(BlockingIOError), (self.build / "lock").open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        ran = self.script("tree", "--base", self.build)
-        self.assertEqual((Outcome.USAGE, f"waiting for what process {child.pid} left, which is gone\n"), (ran.returncode, ran.stdout), ran.stderr)
+        ran = self.script("tree", "--base", self.build, self.build / "elsewhere")
+        self.assertEqual((Outcome.USAGE, f"ending what is left of a run that was killed (process {child.pid})\n"), (ran.returncode, ran.stdout), ran.stderr)
 
     def script(self, name, *arguments):
         return subprocess.run(
@@ -272,9 +387,9 @@ class Runs(boot.Case):
         with (kernel.BUILD / "lock").open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.truncate(0)
-            file.write("1\n")
+            file.write(f"{os.getpid()}\n")
             file.flush()
-            self.ends(Outcome.BUSY, says=["another run is using", "process 1"])
+            self.ends(Outcome.BUSY, says=["another run is using", f"process {os.getpid()}"])
 
     def interrupt(self, line, number, *arguments):
         """Start a run, send it a signal once a line has come; nothing is left of it."""
@@ -288,20 +403,10 @@ class Runs(boot.Case):
         self.assertEqual(child.wait(60), Outcome.INTERRUPTED, output)
         self.assertIn("error: interrupted", output)
         self.assertNotIn("Traceback", output)
-        self.assertEqual(self.left(), [], output)
-
-    def left(self):
-        """Processes that still have a hand in the build directory."""
-        found = []
-        for process in pathlib.Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                if words[0] == "bwrap" and any(word.startswith(f"{kernel.BUILD}/") for word in words):
-                    found.append(words)
-        return found
+        self.assertEqual([], boot.left(kernel.BUILD), output)
 
     def test_interrupted_in_the_guest(self):
-        for number in signal.SIGINT, signal.SIGTERM:
+        for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
             self.interrupt("boot ...", number, "--run", "sleep 1000")
         self.ends(Outcome.PASS, "--run", "true")
 

@@ -75,7 +75,7 @@ def command_line():
     what.add_argument("--shell", action="store_true", help="an interactive shell in the guest, and no test")
     what.add_argument("--run", metavar="COMMAND", help="run a command in the guest; its exit status is the result")
     add("--add", metavar="FILE", action="append", default=[], type=pathlib.Path, help="put a file into the guest, at its top; may be given again")
-    add("--disk", type=number, default=2, metavar="MIB", help="size of the guest's NVMe disk (default: 2)")
+    add("--disk", type=mebibytes, default=2, metavar="MIB", help="size of the guest's NVMe disk (default: 2)")
     add("--silence", type=number, default=60, metavar="SECONDS", help="a guest that prints nothing for so long hangs (default: 60)")
     add("--timeout", type=number, default=300, metavar="SECONDS", help="longest time for a boot with all tests (default: 300)")
     add("--discard-log", action="store_true", help="do not keep the console's log of a run that passed")
@@ -90,7 +90,7 @@ def defaults(**given):
 
 def arguments():
     parser = command_line()
-    options = parser.parse_args()
+    options = parser.parse_args(joined(sys.argv[1:]))
     try:
         options.qemu = [word for words in options.qemu for word in shlex.split(words)]
     except ValueError as error:
@@ -101,6 +101,9 @@ def arguments():
         for path in getattr(options, name):
             if not path.is_file():
                 parser.error(f"--{name}: {path} is not a file")
+    for path in options.config:
+        kernel.fragment(path)
+    guest.added(options.add)
     if options.base not in base.PINS and not pathlib.Path(options.base).is_dir():
         parser.error(f"--base: {options.base} is neither {' nor '.join(base.PINS)} nor a directory")
     if options.shell and not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -108,11 +111,24 @@ def arguments():
     return options
 
 
-def number(word):
+def joined(words):
+    """An option and its value as one word, where that may begin as an option does: --qemu -S."""
+    words, made = iter(words), []
+    for word in words:
+        value = next(words, None) if word in ("--qemu", "--append", "--run") else None
+        made.append(word if value is None else f"{word}={value}")
+    return made
+
+
+def number(word, most=1_000_000):
     value = int(word)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
+    if not 1 <= value <= most:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {most}")
     return value
+
+
+def mebibytes(word):
+    return number(word, 4096)
 
 
 def alone():

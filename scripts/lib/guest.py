@@ -54,7 +54,7 @@ def initramfs(built, options):
                 files[f"/{path.relative_to(obj / 'modules')}"] = f"{tools.obj}/{path.relative_to(obj)}", 0o644
         small = {"programs": "".join(f"{name}\n" for name in programs).encode()}
         if options.run is not None:
-            small["command"] = options.run.encode() + b"\n"
+            small["command"] = os.fsencode(options.run) + b"\n"
         if options.shell:
             small["shell"] = b""
         contents = {f"/boot-test/{name}": content for name, content in small.items()}
@@ -71,10 +71,28 @@ def initramfs(built, options):
         spec = [f"dir {name} 755 0 0" for name in directories]
         spec += ["nod /dev/console 600 0 0 c 5 1"]
         spec += [f"file {name} {place} {mode:o} 0 0" for name, (place, mode) in files.items()]
-        (obj / "initramfs.spec").write_text("\n".join(spec) + "\n")
+        (obj / "initramfs.spec").write_bytes(os.fsencode("\n".join(spec) + "\n"))
         pack = ["sh", "-c", "usr/gen_init_cpio initramfs.spec >initramfs.part && mv initramfs.part initramfs.cpio"]
         here.run(tools.command(*pack), "the initramfs cannot be made")
     return programs
+
+
+# What is at the guest's top already.
+TAKEN = ("bin", "boot-test", "dev", "init", "lib", "proc", "sbin", "selftests", "sys", "tmp")
+
+
+def added(paths):
+    """Check the names of files that are to be put into the guest."""
+    names = [path.name for path in paths]
+    for path in paths:
+        why = (
+            "the guest has one of that name" if path.name in TAKEN
+            else "another file has that name, too" if names.count(path.name) > 1
+            else "a name in the guest has no spaces" if path.name.split() != [path.name]
+            else ""
+        )  # fmt: skip
+        if why:
+            raise Fail(Outcome.USAGE, f"--add: {path}: {why}", advice=f"give it another name: cp {shlex.quote(str(path))} /tmp/NAME, and --add that")
 
 
 def foreign(built):
@@ -91,7 +109,10 @@ def disk(built, size):
     path = built.obj / DISK
     if not path.exists() or path.stat().st_size != size << 20:
         part = path.with_suffix(".part")
-        part.write_bytes(random.Random(DISK_SERIAL).randbytes(size << 20))
+        content = random.Random(DISK_SERIAL)
+        with part.open("wb") as file:
+            for _ in range(size):
+                file.write(content.randbytes(1 << 20))
         part.rename(path)
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import typing
 
@@ -92,7 +93,10 @@ def fetch_tarball(tag, pin):
         return None
     target = BUILD / "download" / pathlib.PurePath(pin.tarball).name
     if target.exists():
-        return target
+        if sha256(target) == pin.sha256:
+            return target
+        target.unlink()
+        stage.display.line(f"{target} was damaged, and is removed; fetching it anew")
     part = target.with_name(target.name + ".part")
     part.parent.mkdir(parents=True, exist_ok=True)
     with stage.Stage("tarball", BUILD / "log/tarball") as here:
@@ -266,7 +270,7 @@ class Kernel:
         release = ".".join(self.tree.home.name.split(".")[:2])
         own = [config / f"{release}.config", self.tree.path / "tools/testing/selftests/rust/config"]
         paths = [config / "base.config", config / f"{self.arch_name}.config", *(path for path in own if path.exists()), *more]
-        return "".join(f"{path.read_text()}\n" for path in paths)
+        return "".join(f"{fragment(path)}\n" for path in paths)
 
     def configure(self, wanted, *more):
         """allnoconfig, and what is wanted on top; each wish must have come true. Again when the rules, the wishes or `more` change."""
@@ -286,7 +290,7 @@ class Kernel:
                     Outcome.BUILD,
                     f"the kernel's configuration did not take {len(dropped)} of the wanted symbols: they are unknown to this tree, or depend on what is not set",
                     "\n".join(dropped),
-                    "look each up: grep -rn -A9 'config NAME' --include='Kconfig*' " + str(self.tree.path),
+                    "look each up: grep -rn -A9 'config NAME' --include='Kconfig*' " + shlex.quote(str(self.tree.path)),
                 )
             done.write_text(key + sha256(config))
 
@@ -298,6 +302,24 @@ class Kernel:
             shutil.rmtree(self.obj / "modules", ignore_errors=True)
             install = self.make("-s", f"INSTALL_MOD_PATH={self.tools.obj}/modules", "INSTALL_MOD_STRIP=1", "modules_install")
             here.run(install, "the modules cannot be installed")
+
+
+# All else is ignored by Kconfig, without a word or with one that nobody sees.
+LINE = re.compile(r'(CONFIG_\w+)=(y|m|n|-?\d+|0[xX][0-9a-fA-F]+|".*")|# (CONFIG_\w+) is not set|(?!# *CONFIG_\w+ *(=|is\b))#.*|')
+
+
+def fragment(path):
+    """The text of some configuration, each line of which says something."""
+    try:
+        lines = path.read_text().split("\n")
+    except UnicodeDecodeError:
+        raise Fail(Outcome.USAGE, f"{path} is not a text", advice="--config takes a file of lines such as CONFIG_KASAN=y") from None
+    for number, line in enumerate(lines, 1):
+        if not LINE.fullmatch(line.rstrip()):
+            advice = "write it as CONFIG_NAME=value, or as # CONFIG_NAME is not set"
+            raise Fail(Outcome.USAGE, f"{path}:{number} is no line of a configuration: {line}", advice=advice)
+    # Kconfig takes a space at a line's end for a part of the value.
+    return "\n".join(map(str.rstrip, lines))
 
 
 def made(lines):

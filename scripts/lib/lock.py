@@ -5,17 +5,18 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import signal
 import time
 
 from outcome import Fail, Outcome
 
-PATIENCE = 300  # seconds for what a killed run left to come to its end
+PATIENCE = 30  # seconds for what a killed run left to be gone
 
 _open = {}  # build directory -> its lock, open
 
 
 def held():
-    """File descriptors for children: what a run has started holds its lock, even when the run is killed."""
+    """File descriptors for children: what a run has started holds its lock, even when that is killed."""
     return tuple(file.fileno() for file in _open.values())
 
 
@@ -37,12 +38,13 @@ def alone(build):
             yield
         finally:
             del _open[build]
+            file.truncate(0)
             # In so many words: a daemon that some child left behind may have the file open for ever.
             fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def take(file, build):
-    """Lock the file, or say who has it. What only a killed run's children have will be free soon."""
+    """Lock the file, or say who has it. What has it only because a run was killed is ended."""
     until = None
     while True:
         try:
@@ -51,14 +53,29 @@ def take(file, build):
         except BlockingIOError:
             pass
         file.seek(0)
-        holder = file.read().strip()
-        if not holder.isdigit() or pathlib.Path("/proc", holder).exists() or until and time.monotonic() > until:
+        run = file.read().strip()
+        have = holders(file)
+        killed = run.isdigit() and have and int(run) not in have
+        if not killed or until and time.monotonic() > until:
             raise Fail(
                 Outcome.BUSY,
-                f"another run is using {build} (process {holder or 'unknown'})",
+                f"another run is using {build} (process {run or 'unknown'})",
                 advice="wait for it; or, to run beside it, use another clone of this repository",
             )
         if not until:
-            print(f"waiting for what process {holder} left, which is gone", flush=True)
+            print(f"ending what is left of a run that was killed (process {run})", flush=True)
             until = time.monotonic() + PATIENCE
+        for process in have:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
         time.sleep(0.2)
+
+
+def holders(file):
+    """The processes that hold the lock, not those that only have the file open."""
+    found = set()
+    for place in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(place.stat(), os.fstat(file.fileno())) and "\nlock:" in pathlib.Path(place.parents[1], "fdinfo", place.name).read_text():
+                found.add(int(place.parts[2]))
+    return found

@@ -42,7 +42,11 @@ def install_missing(log):
     need_sudo(f"to install {' '.join(missing)}", by_hand)
     with stage.Stage("host packages", log) as here:
         here.say(f"installing {' '.join(missing)}")
-        options = {"sudo": True, "outcome": Outcome.TOOL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+        # Half an installation is no use to anybody, and harms the next.
+        options = {"sudo": True, "finish": True, "outcome": Outcome.TOOL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+        if any(pathlib.Path("/var/lib/dpkg/updates").glob("*")):
+            # It was broken off once, and apt-get does nothing until that is made good.
+            here.run(["dpkg", "--configure", "-a"], "dpkg was interrupted, and cannot go on", **options)
         here.run(["apt-get", "-q", "update"], "apt-get update failed", **options)
         here.run([*command, "install", *missing], f"cannot install {' '.join(missing)}", advice=f"as root: {by_hand}", **options)
 
@@ -116,18 +120,29 @@ def ready(build, whole=False):
     return made.exists() and made.read_text() in (stamp(True), stamp(whole))
 
 
+def mounts(place):
+    """What is mounted at a place and below it."""
+    found = [re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), line.split()[4]) for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [each for each in found if pathlib.Path(each).is_relative_to(place.resolve())]
+
+
 def make(build, log, whole=False):
     """The build root, made when there is none or its list of packages changed; or there is less than the whole, which is asked for."""
     root = build / "root"
+    part, old = build / "root.part", build / "root.old"
     with stage.Stage("build root", log) as here:
         if ready(build, whole):
+            if old.exists():
+                here.run(["rm", "-rf", "--one-file-system", old], f"cannot remove {old}")
             here.note = "there already"
             return root
-        part, old = build / "root.part", build / "root.old"
         for left in part, old:
+            for mount in reversed(mounts(left)):
+                # Earlier versions of this made it where all can see it; then /dev/shm is the machine's.
+                here.run(["umount", "--lazy", mount], f"cannot unmount {mount}", sudo=True, finish=True)
             if left.exists():
                 here.run(["rm", "-rf", "--one-file-system", left], f"cannot remove {left}", sudo=True)
-        command = ["mmdebstrap", "--variant=apt", f"--include={','.join(packages(whole))}"]
+        command = [shutil.which("mmdebstrap"), "--variant=apt", f"--include={','.join(packages(whole))}"]
         # No wait for the disk at each file.
         command += ["--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude={each}" for each in EXCLUDED)]
         command += ["--aptopt=Apt::Install-Recommends false"]

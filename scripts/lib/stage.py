@@ -11,6 +11,7 @@ import contextlib
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ import threading
 import time
 
 import lock
+import outcome
 from outcome import Fail, Outcome
 
 WINDOW = 4  # lines of output shown of a running stage
@@ -30,41 +32,59 @@ class Interrupted(Exception):
 
 # Children ---------------------------------------------------------------------
 
-_children = {}  # process -> whether it was started by sudo
+_children = {}  # process -> whether it comes to its end by itself
 _stopping = False
 _lock = threading.RLock()
 
+# A command of root's, in namespaces of its own: nobody else sees its mounts, and what it has started
+# goes away with it. It ends when our end of its standard input is closed. That takes no right to
+# signal it, and comes true when we are killed, too.
+GUARD = (
+    "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
+    'exec 3<&0 </dev/null; "$@" 3<&- & work=$!; { cat <&3; kill -KILL $work; } >/dev/null 2>&1 & wait $work', "sh",
+)  # fmt: skip
 
-def start(command, sudo=False, foreground=False, **options):
-    """Start a child that ends with us. A group of its own, so that all of it can be ended."""
-    with _lock:
+
+def start(command, sudo=False, finish=False, foreground=False, **options):
+    """Start a child that ends with us. A group of its own, so that all of it can be ended.
+
+    What root must do is guarded as above; or it is not to be broken off: then it is waited for, to `finish`.
+    """
+    # Once started, it is known to end_all().
+    with outcome.later(), _lock:
         if _stopping:
             raise Interrupted
-        # sudo may ask at the terminal, and only root could signal what it runs: it
-        # stays in our group, where Ctrl-C finds it.
-        if sudo and os.geteuid():
+        if sudo and not finish:
+            command, options["stdin"] = [*GUARD, *command], subprocess.PIPE
+        # It may ask at the terminal, so it stays in our group.
+        asks = sudo and os.geteuid() != 0
+        if asks:
             command = ["sudo", *command]
         try:
-            child = subprocess.Popen(command, process_group=None if foreground or sudo else 0, pass_fds=lock.held(), **options)
+            child = subprocess.Popen(command, process_group=None if foreground or asks else 0, pass_fds=lock.held(), **options)
         except FileNotFoundError:
             raise Fail(Outcome.TOOL, f"{command[0]} is not installed") from None
-        _children[child] = sudo
+        _children[child] = finish
         return child
 
 
 def end(child):
     """End a child and all it started, if it still runs."""
     with _lock:
-        sudo = _children.pop(child, False)
+        finish = _children.pop(child, False)
     if child.poll() is not None:
         return
-    if sudo:
-        kill = ["kill", "-TERM", str(child.pid)]
-        subprocess.run(kill if os.geteuid() == 0 else ["sudo", "-n", *kill], capture_output=True)
+    if finish:
+        display.line(f"{child.args[0]} is not broken off; waiting for its end")
+        child.stdout.read()
+        child.wait()
+        return
+    if child.stdin:
+        child.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(10)
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL) if not sudo else child.kill()
+        os.killpg(child.pid, signal.SIGKILL) if os.getpgid(child.pid) == child.pid else child.kill()
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(10)
 
@@ -77,6 +97,9 @@ def end_all():
         left = list(_children)
     for child in left:
         end(child)
+
+
+outcome.endings.append(end_all)
 
 
 # Display ----------------------------------------------------------------------
@@ -197,14 +220,14 @@ class Stage:
         if self.log:
             self.file.write(line + "\n")
 
-    def run(self, command, cause, outcome=Outcome.BUILD, advice="", sudo=False, **options):
+    def run(self, command, cause, outcome=Outcome.BUILD, advice="", sudo=False, finish=False, **options):
         """Run a command to its end; a Fail with the lines that matter when it fails."""
         command = list(map(str, command))
         self.tail.clear()
         if self.log:
             self.file.write(f"$ {' '.join(command)}\n")
         child = start(
-            command, sudo=sudo, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            command, sudo=sudo, finish=finish, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, errors="replace", **options,
         )  # fmt: skip
         try:
@@ -221,7 +244,7 @@ class Stage:
                 raise Fail(Outcome.DISK, f"no space left: {cause}", what_matters(lines), "free some space (df -h), then run the same command again")
             if self.log:
                 self.file.flush()
-                advice = advice or f"all of its output: less {self.log}"
+                advice = advice or f"all of its output: less {shlex.quote(str(self.log))}"
             raise Fail(outcome, cause, what_matters(lines), advice)
 
 
