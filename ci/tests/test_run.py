@@ -138,6 +138,11 @@ class Ends(boot.Case):
             self.check(self.script("print(1)", stdout=full), Outcome.DISK, "no space left")
         self.check(self.script("raise OSError(errno.EDQUOT, 'x', 'file')"), Outcome.DISK, "no space left: file")
 
+    def test_full_disk_in_other_words(self):
+        """Where git or a tool met it, it is no patch that does not apply."""
+        body = "raise outcome.Fail(outcome.Outcome.APPLY, 'git am failed', 'fatal: x: No space left on device')"
+        self.check(self.script(body), Outcome.DISK, "no space left: git am failed")
+
     def test_no_standard_file_at_all(self):
         """No file of ours may get their numbers."""
         body = "sys.exit(0 if os.open('/dev/null', os.O_RDONLY) > 2 else 1)"
@@ -224,7 +229,8 @@ class Snapshot(unittest.TestCase):
     def test_after_a_kill(self):
         self.put()
         (self.ours.parent / "checked-out").unlink()
-        (self.ours / ".git/index.lock").touch()
+        for name in "index", "HEAD", "snapshot", "config", "packed-refs", "refs/heads/x":
+            (self.ours / f".git/{name}.lock").touch()
         (self.ours / "same").write_text("half")
         self.put()
         self.assertEqual((self.ours / "same").read_text(), "same\n")

@@ -184,8 +184,16 @@ def given(path):
     return Tree(tree, home, commit, f"{path} ({version})", what)
 
 
+def unlock(tree):
+    """Remove the locks that git leaves when it is killed; the whole build directory is locked for us."""
+    for place in tree / ".git", tree / ".git/refs":
+        for left in place.glob("*.lock") if place.name == ".git" else place.rglob("*.lock"):
+            left.unlink()
+
+
 def snapshot(path, tree):
     """Make the files of a git tree, as they are now, a commit in `tree`; nothing is written to `path`."""
+    unlock(tree)
     common = pathlib.Path(git(path, "rev-parse", "--path-format=absolute", "--git-common-dir"))
     objects = tree / ".git/objects"
     (objects / "info/alternates").write_text(f"{common / 'objects'}\n")
@@ -202,6 +210,7 @@ def snapshot(path, tree):
 
 def put(here, tree, base, found):
     """Check out, in our own tree, a commit and a series on top; the commit that results."""
+    unlock(tree)
     paths = [patch.path for patch in found.patches] if found else []
     key = hashlib.sha256("".join([base, *(path.name + sha256(path) for path in paths)]).encode()).hexdigest()
     done = tree.parent / "checked-out"
@@ -220,8 +229,6 @@ def put(here, tree, base, found):
         head = series.commits(tree, found, base, canonical=True)[-1] if found else base
     # Until the end of this, the files are neither the old ones nor the new ones.
     done.unlink(missing_ok=True)
-    # What a killed run leaves; the whole directory is locked for us.
-    (tree / ".git/index.lock").unlink(missing_ok=True)
     git(tree, "checkout", "-q", "-f", "--detach", head)
     done.write_text(f"{key} {head}")
     return head

@@ -167,19 +167,23 @@ def run(function):
     return status
 
 
+SPACE = "free some space (df -h), then run the same command again"
 WHERE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def explained(error):
     """An exception as a Fail."""
     if isinstance(error, Fail):
+        # Whatever it kept from being done: a patch from applying, a tool from running.
+        if error.outcome != Outcome.DISK and os.strerror(errno.ENOSPC) in str(error.detail):
+            return Fail(Outcome.DISK, f"no space left: {error.cause}", error.detail, SPACE)
         return error
     if isinstance(error, KeyboardInterrupt):
         return Fail(Outcome.INTERRUPTED, "interrupted", advice="run the same command again; it goes on from here")
     if isinstance(error, BrokenPipeError) or isinstance(error, OSError) and error.errno == errno.EIO and not error.filename:
         return Fail(Outcome.UNREAD, "nobody reads the output any more", advice="let it go to a file: COMMAND >FILE 2>&1")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Fail(Outcome.DISK, ": ".join(["no space left", *([os.fsdecode(error.filename)] if error.filename else [])]), advice="free some space (df -h), then run the same command again")
+        return Fail(Outcome.DISK, ": ".join(["no space left", *([os.fsdecode(error.filename)] if error.filename else [])]), advice=SPACE)
     if isinstance(error, OSError) and error.errno in WHERE and error.filename:
         place = shlex.quote(os.path.dirname(os.fsdecode(error.filename)) or ".")
         return Fail(Outcome.USAGE, f"{os.fsdecode(error.filename)}: {error.strerror}", advice=f"see what is there, and who may write: ls -la {place}")

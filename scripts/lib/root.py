@@ -43,7 +43,7 @@ def install_missing(log):
     with stage.Stage("host packages", log) as here:
         here.say(f"installing {' '.join(missing)}")
         # Half an installation is no use to anybody, and harms the next.
-        options = {"sudo": True, "finish": True, "outcome": Outcome.TOOL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+        options = {"sudo": True, "finish": True, "outcome": Outcome.TOOL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}}
         if any(pathlib.Path("/var/lib/dpkg/updates").glob("*")):
             # It was broken off once, and apt-get does nothing until that is made good.
             here.run(["dpkg", "--configure", "-a"], "dpkg was interrupted, and cannot go on", **options)

@@ -20,8 +20,7 @@ import threading
 import time
 
 import lock
-import outcome
-from outcome import Fail, Outcome
+from outcome import SPACE, Fail, Outcome, endings, later
 
 WINDOW = 4  # lines of output shown of a running stage
 
@@ -51,7 +50,7 @@ def start(command, sudo=False, finish=False, foreground=False, **options):
     What root must do is guarded as above; or it is not to be broken off: then it is waited for, to `finish`.
     """
     # Once started, it is known to end_all().
-    with outcome.later(), _lock:
+    with later(), _lock:
         if _stopping:
             raise Interrupted
         if sudo and not finish:
@@ -99,7 +98,7 @@ def end_all():
         end(child)
 
 
-outcome.endings.append(end_all)
+endings.append(end_all)
 
 
 # Display ----------------------------------------------------------------------
@@ -223,6 +222,7 @@ class Stage:
     def run(self, command, cause, outcome=Outcome.BUILD, advice="", sudo=False, finish=False, **options):
         """Run a command to its end; a Fail with the lines that matter when it fails."""
         command = list(map(str, command))
+        options.setdefault("env", {**os.environ, "LC_ALL": "C.UTF-8"})  # so that errors are known by their words
         self.tail.clear()
         if self.log:
             self.file.write(f"$ {' '.join(command)}\n")
@@ -241,7 +241,7 @@ class Stage:
         if status:
             lines = list(self.tail)
             if any("No space left on device" in line for line in lines):
-                raise Fail(Outcome.DISK, f"no space left: {cause}", what_matters(lines), "free some space (df -h), then run the same command again")
+                raise Fail(Outcome.DISK, f"no space left: {cause}", what_matters(lines), SPACE)
             if self.log:
                 self.file.flush()
                 advice = advice or f"all of its output: less {shlex.quote(str(self.log))}"
