@@ -345,7 +345,7 @@ class Lock(boot.Elsewhere):
         holder = (
             "import lock, pathlib, stage, subprocess, sys, time\n"
             f"with lock.alone(pathlib.Path({str(self.build)!r})):\n"
-            "    stage.start(['sh', '-c', 'trap \"\" HUP; echo; sleep 1000; sleep 1000'])\n"
+            "    stage.start(['sh', '-c', '(echo; exec sleep 1000) & wait'])\n"
             "    time.sleep(1000)\n"
         )
         child = subprocess.Popen([sys.executable, "-c", holder], cwd=root.TOP / "scripts/lib", stdout=subprocess.PIPE)

@@ -9,7 +9,6 @@ is a plain line at its start and one at its end.
 import collections
 import contextlib
 import os
-import pathlib
 import re
 import shlex
 import shutil
@@ -59,10 +58,12 @@ def start(command, sudo=False, finish=False, foreground=False, **options):
         asks = sudo and os.geteuid() != 0
         if asks:
             command = ["sudo", *command]
-        try:
-            child = subprocess.Popen(command, process_group=None if foreground or asks else 0, pass_fds=lock.held(), **options)
-        except FileNotFoundError:
-            raise Fail(Outcome.TOOL, f"{command[0]} is not installed") from None
+        if not shutil.which(command[0]):
+            raise Fail(Outcome.TOOL, f"{command[0]} is not installed")
+        if not sudo and shutil.which("setpriv"):
+            # When we are killed, too.
+            command = ["setpriv", "--pdeathsig", "KILL", "--", *command]
+        child = subprocess.Popen(command, process_group=None if foreground or asks else 0, pass_fds=lock.held(), **options)
         _children[child] = finish
         return child
 
