@@ -11,9 +11,11 @@ import io
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
@@ -270,6 +272,68 @@ class Bench(unittest.TestCase):
         last = [line for line in result.stderr.splitlines() if not line.startswith("next: ")][-1]
         self.assertTrue(last.startswith("error: "), result.stderr)
         return result.stderr
+
+    def wrap_git(self, verb, script):
+        """Have a git that runs a script before one of its commands; "$2" is the tree."""
+        real = shutil.which("git", path=os.environ["PATH"])
+        self.write(self.dir, "bin/git", f'#!/bin/sh\ncase " $* " in *" {verb} "*)\n{script}\n;; esac\nexec {real} "$@"\n')
+        (self.dir / "bin/git").chmod(0o755)
+        self.env["PATH"] = f"{self.dir}/bin:{os.environ['PATH']}"
+
+    def unwrap_git(self):
+        self.env["PATH"] = os.environ["PATH"]
+
+    def interrupt(self, verb, number, name, *args):
+        """Send a script a signal while git does `verb`; its status, when all that it had started has ended."""
+        reached = self.dir / "reached"
+        reached.unlink(missing_ok=True)
+        self.wrap_git(verb, f'[ -e "{reached}" ] || {{ echo $$ >"{reached}.new"; mv "{reached}.new" "{reached}"; sleep 0.5; }}')
+        script = subprocess.Popen(
+            [REPO / "scripts" / name, *map(str, args)], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        while not reached.exists():
+            self.assertIsNone(script.poll(), "it ended before git was asked to do that")
+            time.sleep(0.01)
+        # A terminal sends the one to all of its processes, and so it does when it goes away.
+        (os.killpg if number in (signal.SIGINT, signal.SIGHUP) else os.kill)(script.pid, number)
+        said = script.communicate()[1]
+        self.assertNotIn("Traceback", said)
+        status = pathlib.Path(f"/proc/{reached.read_text().strip()}/stat")
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            while ") Z " not in status.read_text():
+                time.sleep(0.01)
+        self.unwrap_git()
+        return script.returncode
+
+    def fill(self, command, check, most=400, step=16):
+        """Run a command on disks of which ever more is left, by KiB: [(status, what it says, what `check` says)].
+
+        Both are shell; the disk is at $disk. What is at $disk.before is there at first. The last time there is room.
+        """
+        disk, before = self.dir / "disk", self.dir / "disk.before"
+        before.mkdir(exist_ok=True)
+        disk.mkdir(exist_ok=True)
+        found = []
+        for left in [*range(0, most, step), None]:
+            script = f"""
+                disk={disk}
+                cp -a {before}/. $disk
+                {f"head -c {left * 1024} /dev/zero >$disk/.left; cat /dev/zero >$disk/.full 2>/dev/null; rm $disk/.left" if left is not None else ":"}
+                set -- $({{ {command}
+                }} >{self.dir}/said 2>&1; echo $?)
+                rm -f $disk/.full
+                echo $1
+                {check}
+            """
+            run = subprocess.run(
+                ["bwrap", "--dev-bind", "/", "/", "--size", str(16 << 20), "--tmpfs", disk, "sh", "-c", script],
+                env=self.env, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+            self.assertEqual("", run.stderr)
+            status, _, rest = run.stdout.partition("\n")
+            found.append((int(status), (self.dir / "said").read_text(), rest.strip()))
+        return found
 
     def state(self, tree):
         """All that must not change when a script refuses."""

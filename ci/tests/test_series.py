@@ -4,13 +4,27 @@
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import unittest
 
 import standin
 
-APPLY, BUSY, USAGE = 5, 8, 2
+APPLY, BUSY, DISK, INTERRUPTED, USAGE = 5, 8, 9, 130, 2
 BRANCH = "rust-dma"
+
+# Configuration that changes how git keeps an index, or what it says.
+ODD = {
+    "core.splitIndex": "true", "splitIndex.maxPercentChange": "0", "feature.manyFiles": "true", "index.version": "4", "index.sparse": "true",
+    "core.untrackedCache": "true", "log.showSignature": "true", "log.date": "relative", "log.decorate": "full", "log.showRoot": "false",
+    "color.ui": "always", "column.ui": "always", "i18n.commitEncoding": "ISO-8859-1", "i18n.logOutputEncoding": "ISO-8859-1",
+    "core.quotePath": "false", "status.showUntrackedFiles": "no", "status.branch": "true", "status.short": "true", "submodule.recurse": "true",
+    "core.commentChar": "#", "commit.cleanup": "scissors", "mailinfo.scissors": "true", "am.keepcr": "true", "advice.detachedHead": "false",
+    "tag.gpgSign": "true", "checkout.guess": "false", "worktree.guessRemote": "true", "core.logAllRefUpdates": "false", "core.abbrev": "9",
+    "diff.ignoreSubmodules": "all", "format.pretty": "oneline", "log.follow": "true", "log.mailmap": "false", "tag.sort": "-refname",
+    "core.autocrlf": "input", "core.safecrlf": "false", "init.defaultObjectFormat": "sha256", "init.defaultRefFormat": "files",
+}  # fmt: skip
 
 
 class Apply(standin.Bench):
@@ -58,9 +72,10 @@ class Apply(standin.Bench):
     def test_configuration_that_would_change_am(self):
         for key, value in {
             "commit.gpgSign": "true", "am.threeWay": "true", "apply.whitespace": "fix", "am.messageId": "true",
-            "merge.ff": "false", "core.hooksPath": str(self.dir / "hooks"), "merge.verifySignatures": "true",
+            "merge.ff": "false", "core.hooksPath": str(self.dir / "hooks"), "merge.verifySignatures": "true", **ODD,
         }.items():  # fmt: skip
             self.git(self.tree, "config", key, value)
+        self.git(self.tree, "update-index", "--refresh")
         self.write(self.dir, "hooks/post-checkout", "#!/bin/sh\nexit 1\n")
         self.write(self.dir, "hooks/applypatch-msg", "#!/bin/sh\nexit 1\n")
         for hook in (self.dir / "hooks").iterdir():
@@ -171,19 +186,127 @@ class Apply(standin.Bench):
     def test_bad_option(self):
         self.assertEqual(USAGE, self.script("apply", "--set", "v5.0", self.tree).returncode)
 
+    # However it ends, nothing of the user's is lost ----
+
+    def before_merge(self, script):
+        """Have a git that first runs a script in the tree where scripts/apply moves the branch to $new."""
+        self.wrap_git("merge", f'for new; do :; done; cd "$2"\n{script}\ncd - >/dev/null')
+
     def test_interrupted_half_way(self):
-        """A merge that dies after writing some files, as on a full disk, is taken back."""
-        half = f"""#!/bin/sh
-case " $* " in *' merge '*) echo half | tee "$2/rust/kernel/dma.rs" >"$2/rust/kernel/lib.rs"; exit 1;; esac
-exec {shutil.which("git")} "$@"
-"""
-        self.write(self.dir, "bin/git", half)
-        (self.dir / "bin/git").chmod(0o755)
+        """What a merge had written when it died is taken back, and nothing else."""
+        self.before_merge(
+            """
+            git show "$new:rust/kernel/lib.rs" | head -c 90 >rust/kernel/lib.rs  # half of it
+            git show "$new:rust/helpers/helpers.c" >rust/helpers/helpers.c  # whole
+            rm samples/rust/Makefile  # taken away, and not written yet
+            git show "$new:rust/kernel/dma.rs" | head -c 40 >rust/kernel/dma.rs  # a new file
+            : >rust/kernel/transmute.rs  # another one, empty as yet
+            git show "$new:MAINTAINERS" | sed 's/RUST/MINE/' >MAINTAINERS  # and then the user came
+            exit 1
+            """
+        )
         head = self.git(self.tree, "rev-parse", "HEAD")
-        self.bad(APPLY, "apply", self.tree, PATH=f"{self.dir}/bin:{os.environ['PATH']}")
+        said = self.bad(APPLY, "apply", self.tree)
+        self.assertIn("MAINTAINERS", said)
         self.assertEqual(head, self.git(self.tree, "rev-parse", "HEAD"))
-        self.assertEqual("", self.git(self.tree, "status", "--porcelain"))
+        self.assertEqual("M MAINTAINERS", self.git(self.tree, "status", "--porcelain"))
+        self.assertIn("MINE [DMA]", (self.tree / "MAINTAINERS").read_text())
+        self.unwrap_git()
+        self.git(self.tree, "checkout", "-q", "MAINTAINERS")
         self.ok("apply", self.tree)
+
+    def test_what_appears_meanwhile(self):
+        """An edit that was not there when the tree was looked at: git refuses, and it stays."""
+        for number, script in enumerate((
+            "echo mine >>rust/kernel/lib.rs",
+            "echo mine >>rust/kernel/lib.rs; git add rust/kernel/lib.rs",
+            "echo mine >>rust/kernel/lib.rs; git add rust/kernel/lib.rs; echo more >>rust/kernel/lib.rs",
+            "echo mine >rust/kernel/dma.rs",
+            ": >rust/kernel/dma.rs",
+            "echo mine >rust/kernel/dma.rs; git add rust/kernel/dma.rs",
+            "git update-index --assume-unchanged rust/kernel/lib.rs; echo mine >>rust/kernel/lib.rs",
+            "rm rust/kernel/lib.rs; ln -s ../elsewhere rust/kernel/lib.rs",
+        )):  # fmt: skip
+            with self.subTest(script):
+                tree, twin = self.kernel(f"tree-{number}"), self.kernel(f"twin-{number}")
+                subprocess.run(["sh", "-c", script], cwd=twin, env=self.env, check=True)
+                self.before_merge(script)
+                self.bad(APPLY, "apply", tree)
+                self.unwrap_git()
+                self.assertEqual(self.seen(twin), self.seen(tree))
+                self.bad(APPLY, "apply", tree)
+                self.assertEqual(self.seen(twin), self.seen(tree))
+
+    def seen(self, tree):
+        """What the user has in a tree."""
+        files = {
+            path.relative_to(tree): path.is_symlink() or path.read_text()
+            for path in tree.rglob("*")
+            if ".git" not in path.parts and (path.is_file() or path.is_symlink())
+        }  # fmt: skip
+        said = [self.git(tree, *words.split()) for words in ("ls-files -v -s", "diff --cached", "diff")]
+        return files, said, self.git(tree, "log", "-1", "--format=%T %s"), len(self.git(tree, "worktree", "list").splitlines())
+
+    def test_marked_as_unchanged(self):
+        """git says nothing of such a file. apply says which it is, and how to unmark it."""
+        for mark in "assume-unchanged", "skip-worktree":
+            with self.subTest(mark):
+                self.git(self.tree, "update-index", f"--{mark}", "rust/kernel/lib.rs")
+                self.refused_after_edit(f"--no-{mark}")
+                self.git(self.tree, "update-index", f"--no-{mark}", "rust/kernel/lib.rs")
+                self.git(self.tree, "checkout", "-q", "rust/kernel/lib.rs")
+
+    def refused_after_edit(self, *words):
+        self.edit(self.tree, "rust/kernel/lib.rs", "pub mod error;", "pub mod mine;\npub mod error;")
+        self.refused("changes of its own", "rust/kernel/lib.rs", *words)
+
+    def test_interrupted(self):
+        """By any signal, at any of git's commands: nothing is left behind, and the next run works."""
+        for verb in ("worktree", "read-tree", "am", "merge"):
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+                with self.subTest(f"{number.name} at git {verb}"):
+                    status = self.interrupt(verb, number, "apply", self.tree)
+                    killed = number == signal.SIGKILL
+                    self.assertEqual(-number if killed else INTERRUPTED, status)
+                    self.assertEqual([], list((self.tree / ".git").rglob("*.lock")))
+                    self.assertEqual("", self.git(self.tree, "status", "--porcelain"))
+                    if not killed:
+                        self.nothing_left()
+                    if not killed or verb != "merge":  # that one goes on by itself
+                        self.assertEqual(self.git(self.tree, "rev-parse", "v6.12.38"), self.git(self.tree, "rev-parse", "HEAD"))
+                        self.ok("apply", self.tree)
+                        self.nothing_left()
+                    self.git(self.tree, "reset", "-q", "--hard", "v6.12.38")
+
+    def nothing_left(self, mine=1):
+        self.assertEqual(mine, len(self.git(self.tree, "worktree", "list").splitlines()))
+        self.assertEqual([], [path for path in self.dir.glob("rust-dma-*") if path.name != "rust-dma-mine"])
+
+    def test_worktree_of_somebody_else(self):
+        """One that looks like ours, or in which another run is at work, is left alone."""
+        self.git(self.tree, "worktree", "add", "-q", "--detach", self.dir / "rust-dma-mine")
+        code = f"import sys; sys.path.insert(0, '{standin.REPO}/scripts/lib'); import series; series.commits('{self.tree}', series.load('v6.12'))"
+        self.wrap_git("am", f'mkdir "$HOME/second" 2>/dev/null && {sys.executable} -c "{code}"')
+        self.ok("apply", self.tree)
+        self.assertTrue((self.dir / "second").exists())
+        self.assertTrue((self.dir / "rust-dma-mine/Kbuild").exists())
+        self.nothing_left(2)
+
+    def test_no_space(self):
+        """On a disk that is full, at whatever point: a status of its own, the tree as it was, and the next run works."""
+        before = self.dir / "disk.before"
+        shutil.copytree(self.tree, before / "linux")
+        for where, tree in ("the tree", "$disk/linux"), ("temporary files", str(self.tree)):
+            with self.subTest(where):
+                script = f"{standin.REPO}/scripts/apply"
+                command = f"{script} {tree}" if where == "the tree" else f"TMPDIR=$disk {script} {tree}"
+                look = f"git -C {tree} status --porcelain; git -C {tree} log --format=%s; git -C {tree} worktree list | wc -l; {script} {tree} >/dev/null 2>&1; echo $?; git -C {tree} reset -q --hard v6.12.38"
+                found = self.fill(command, look)
+                self.assertEqual({0, DISK}, {status for status, _, _ in found}, found)
+                for status, said, seen in found:
+                    self.assertEqual("Linux 6.12.38\n1\n0" if status else seen, seen, said)
+                    self.assertIn("no space left" if status else "applied 3 patches", said)
+                    self.assertNotIn("Traceback", said)
 
 
 class Lists(standin.Bench):

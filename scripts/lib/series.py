@@ -18,11 +18,14 @@ import difflib
 import email
 import email.policy
 import email.utils
+import fcntl
 import itertools
 import os
 import pathlib
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 import typing
@@ -255,23 +258,60 @@ def present():
 # Trees ------------------------------------------------------------------------
 
 
-def git(tree, *args, env=None, text=True, **options):
+def git(tree, *args, env=None, text=True):
     """Run git in a tree; its output, or a Fail with what it said."""
     environment = {key: value for key, value in os.environ.items() if key not in _LOCAL}
     # Reading must not write: no index refresh behind the user's back.
     environment.update({"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}, **env or {})
-    command = ["git", "-C", str(tree), "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", *map(str, args)]
+    command = ["git", "-C", str(tree), *_ALWAYS, *map(str, args)]
+    pipes = {name: subprocess.PIPE for name in ("stdout", "stderr")}
+    errors = "surrogateescape" if text else None
     try:
-        result = subprocess.run(
-            command, env=environment, capture_output=True, text=text, errors="surrogateescape" if text else None, pass_fds=lock.held(), **options
-        )
+        child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, text=text, errors=errors, pass_fds=lock.held(), **pipes)
     except FileNotFoundError:
         raise Fail(Outcome.TOOL, "git is not installed", advice="apt-get install git") from None
-    if result.returncode:
-        said = result.stderr if text else result.stderr.decode(errors="replace")
+    try:
+        out, said = child.communicate()
+    except BaseException:
+        # Asked to end, git takes its locks away. Killed, it leaves them.
+        with undisturbed():
+            child.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(10)
+            child.kill()
+            child.wait()
+        raise
+    if child.returncode:
+        said = said if text else said.decode(errors="replace")
         verb = re.sub(r"^(-c \S+ )*", "", " ".join(map(str, args))).split()[0]
+        if _full(tree, said):
+            raise Fail(Outcome.DISK, f"no space left: git {verb} failed in {tree}", said, "free some space (df -h), then run the same command again")
         raise GitFail(Outcome.APPLY, f"git {verb} failed in {tree}", said)
-    return result.stdout.rstrip("\n") if text else result.stdout
+    return out.rstrip("\n") if text else out
+
+
+def _full(tree, said):
+    """Did git fail because a disk is full? It does not always give the reason why it could not write."""
+    if re.search("No space left on device|Disk quota exceeded|Out of diskspace", said):
+        return True
+    places = [place for place in (tree, tempfile.gettempdir()) if os.path.exists(place)]
+    room = min(stat.f_bavail * stat.f_frsize for stat in map(os.statvfs, places))
+    return room < 1 << 20 and bool(re.search(r"(unable to|could not|cannot|failed to|can't) (write|create|append|close|copy|mkdir|add)|write error|short write", said, re.I))
+
+
+@contextlib.contextmanager
+def undisturbed():
+    """What is done in here is done to its end: a signal that would end us waits."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def sh(path):
+    """A path as a word of a command, for advice."""
+    return shlex.quote(str(path))
 
 
 class GitFail(Fail):
@@ -283,6 +323,17 @@ _LOCAL = {
     "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_NAMESPACE",
     "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_WORK_TREE",
 }  # fmt: skip
+
+# Whatever the user's configuration says: nothing else is run, an index is one file with all
+# names, and what git prints is plain.
+_ALWAYS = [
+    word
+    for setting in (
+        "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.splitIndex=false", "index.sparse=false", "color.ui=never", "column.ui=never",
+        "log.showSignature=false", "log.follow=false", "i18n.commitEncoding=UTF-8", "i18n.logOutputEncoding=UTF-8",
+    )
+    for word in ("-c", setting)
+]  # fmt: skip
 
 
 def version(tree):
@@ -390,9 +441,26 @@ def fit(tree, set_name=None):
             Outcome.APPLY,
             f"{tree} has changes of its own in files that the series touches",
             dirty,
-            f"git -C {tree} status   (commit them, or put them away)",
+            f"git -C {sh(tree)} status   (commit them, or put them away)",
+        )
+    hidden = _hidden(tree, paths)
+    if hidden:
+        raise Fail(
+            Outcome.APPLY,
+            f"{tree} has changes of its own in files that the series touches, and git was told not to look there: {', '.join(hidden)}",
+            advice="; ".join(f"git -C {sh(tree)} update-index --no-{mark} {sh(path)}" for path, marks in hidden.items() for mark in marks) + "   (then commit them, or put them away)",
         )
     return series
+
+
+def _hidden(tree, paths):
+    """Files with changes that are marked as unchanged, so that git does not tell: {path: [mark, ...]}."""
+    found = {}
+    for entry in git(tree, "ls-files", "-v", "-s", "-z", "--", *paths).split("\0"):
+        about, _, path = entry.partition("\t")
+        if path and about[0] != "H" and os.path.lexists(pathlib.Path(tree, path)) and git(tree, "hash-object", "--", path) != about.split()[2]:
+            found[path] = ["skip-worktree"] * (about[0] in "Ss") + ["assume-unchanged"] * about[0].islower()
+    return found
 
 
 # Commits ----------------------------------------------------------------------
@@ -405,17 +473,49 @@ def sparse(tree, commit, paths):
     It takes a second where the whole tree takes twenty, and no setting is
     written: all of them are given on the command line.
     """
+    _clear(tree)
     top = pathlib.Path(tempfile.mkdtemp(prefix="rust-dma-"))
     try:
-        git(tree, "worktree", "add", "-q", "--no-checkout", "--detach", top, commit)
+        held = os.open(top, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        git(tree, "worktree", "add", "-q", "--no-checkout", "--detach", "--lock", "--reason", OURS, top, commit)
         narrow(top, paths)
         git(top, *SPARSE, "read-tree", "-mu", "HEAD")
         yield top
     finally:
-        # Not git's `worktree remove` alone: it refuses what a kill left half made.
-        shutil.rmtree(top, ignore_errors=True)
-        with contextlib.suppress(Fail):
-            git(tree, "worktree", "remove", "--force", top)
+        with undisturbed():
+            _remove(tree, top)
+            os.close(held)
+
+
+# The reason why git is to leave a temporary worktree alone, by which we know it.
+OURS = "scripts of the Rust DMA series are at work here"
+
+
+def _remove(tree, top):
+    """Remove a temporary worktree; not by git alone, which refuses what a kill left half made."""
+    shutil.rmtree(top, ignore_errors=True)
+    with contextlib.suppress(Fail):
+        git(tree, "worktree", "remove", "--force", "--force", top)
+
+
+def _clear(tree):
+    """Remove what runs that were killed have left. One that is at work has its worktree locked."""
+    for entry in git(tree, "worktree", "list", "--porcelain", "-z").split("\0\0"):
+        about = dict(line.partition(" ")[::2] for line in entry.split("\0"))
+        if about.get("locked") != OURS:
+            continue
+        held = None
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                held = os.open(about["worktree"], os.O_RDONLY)
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(tree, about["worktree"])
+        except BlockingIOError:
+            pass
+        finally:
+            if held is not None:
+                os.close(held)
 
 
 def narrow(tree, paths):
@@ -494,16 +594,72 @@ def apply(tree, series):
     """Put a series onto the current branch of a tree that fits; the commits. All of it or nothing."""
     before = git(tree, "rev-parse", "HEAD")
     made = commits(tree, series, before)
-    paths = series.paths()
     try:
         git(tree, "merge", "-q", "--ff-only", "--no-verify-signatures", "--no-autostash", "--no-stat", made[-1])
-    except BaseException:
-        # Full disk or Ctrl-C half-way. fit() saw these files clean, and the new ones missing.
-        kept = git(tree, "ls-tree", "-r", "--name-only", "-z", before, "--", *paths).split("\0")
-        if git(tree, "rev-parse", "HEAD") == before:
-            git(tree, "reset", "-q", before, "--", *paths)
-            git(tree, "checkout", "-q", before, "--", *filter(None, kept))
-            for path in set(paths).difference(kept):
-                pathlib.Path(tree, path).unlink(missing_ok=True)
+    except GitFail as fail:
+        if "would be overwritten" in fail.detail:  # git looks at all files before it writes one
+            raise Fail(Outcome.APPLY, f"{tree} has changes of its own in files that the series touches", fail.detail, f"git -C {sh(tree)} status") from None
+        undo(tree, before, made[-1], series.paths(), fail.detail)
+        raise
+    except BaseException as error:
+        undo(tree, before, made[-1], series.paths(), str(error))
         raise
     return made
+
+
+def undo(tree, before, after, paths, why):
+    """Take back what a fast-forward had written when it died: full disk, or Ctrl-C.
+
+    A file is taken back when there is in it what git writes, from the start up to
+    where it came. What else there is, somebody else has written; it stays.
+    """
+    with undisturbed():
+        if git(tree, "rev-parse", "HEAD") == after:
+            return
+        # Written last, when all files are.
+        if git(tree, "diff-index", "--cached", "--name-only", before, "--", *paths) and not git(tree, "diff-index", "--cached", "--name-only", after, "--", *paths):
+            git(tree, "update-ref", "-m", "merge: Fast-forward", "HEAD", after, before)
+            return
+        changed, kept = [], []
+        for path in paths:
+            was, wrote = (_content(tree, commit, path) for commit in (before, after))
+            file = pathlib.Path(tree, path)
+            plain = file.is_file() and not file.is_symlink() and file.parent.resolve() == tree_path(tree, file)
+            now = file.read_bytes() if plain else None
+            if was == wrote or now == was:
+                continue
+            if os.path.lexists(file) and not (plain and wrote is not None and wrote.startswith(now)):
+                kept.append(path)
+            else:
+                changed.append((file, was))
+        # First what gives room for the rest.
+        for file, was in sorted(changed, key=lambda each: each[1] is not None):
+            mode = file.stat().st_mode if file.exists() else None
+            file.unlink(missing_ok=True)
+            if was is None:
+                with contextlib.suppress(OSError):
+                    for parent in file.relative_to(tree).parents:
+                        pathlib.Path(tree, parent).rmdir()  # git has no empty ones
+                continue
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(was)
+            if mode is not None:
+                file.chmod(mode)
+    if kept:
+        raise Fail(
+            Outcome.APPLY,
+            f"{tree} could not be changed, and is as before, but for files that were written to meanwhile: {', '.join(kept)}",
+            why,
+            f"git -C {sh(tree)} diff   (then put them right)",
+        )
+
+
+def tree_path(tree, file):
+    """Where the directory of a file is, if no symbolic link leads elsewhere."""
+    return pathlib.Path(tree).resolve() / file.relative_to(tree).parent
+
+
+def _content(tree, commit, path):
+    """A file of a commit as it is checked out; None where there is none."""
+    with contextlib.suppress(GitFail):
+        return git(tree, "cat-file", "--filters", f"{commit}:{path}", text=False)
