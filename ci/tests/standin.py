@@ -306,8 +306,8 @@ class Bench(unittest.TestCase):
         self.unwrap_git()
         return script.returncode
 
-    def fill(self, command, check, most=400, step=16):
-        """Run a command on disks of which ever more is left, by KiB: [(status, what it says, what `check` says)].
+    def fill(self, command, check, kib):
+        """Run a command on disks of which ever more is left, in KiB: [(status, what it says, what `check` says)].
 
         Both are shell; the disk is at $disk. What is at $disk.before is there at first. The last time there is room.
         """
@@ -315,9 +315,9 @@ class Bench(unittest.TestCase):
         before.mkdir(exist_ok=True)
         disk.mkdir(exist_ok=True)
         found = []
-        for left in [*range(0, most, step), None]:
+        for left in [*kib, None]:
             script = f"""
-                disk={disk}
+                disk={disk} left={16384 if left is None else left}
                 cp -a {before}/. $disk
                 {f"head -c {left * 1024} /dev/zero >$disk/.left; cat /dev/zero >$disk/.full 2>/dev/null; rm $disk/.left" if left is not None else ":"}
                 set -- $({{ {command}

@@ -294,14 +294,23 @@ class Apply(standin.Bench):
 
     def test_no_space(self):
         """On a disk that is full, at whatever point: a status of its own, the tree as it was, and the next run works."""
-        before = self.dir / "disk.before"
-        shutil.copytree(self.tree, before / "linux")
-        for where, tree in ("the tree", "$disk/linux"), ("temporary files", str(self.tree)):
+        shutil.copytree(self.tree, self.dir / "disk.before/linux")
+        apply, there = f"{standin.REPO}/scripts/apply", str(self.tree)
+        for where, tree, command in (
+            ("the tree", "$disk/linux", f"{apply} $disk/linux"),
+            ("temporary files", there, f"TMPDIR=$disk {apply} {there}"),
+            ("the tree, once the commits are made", "$disk/linux", f"{apply} $disk/linux"),
+        ):
             with self.subTest(where):
-                script = f"{standin.REPO}/scripts/apply"
-                command = f"{script} {tree}" if where == "the tree" else f"TMPDIR=$disk {script} {tree}"
-                look = f"git -C {tree} status --porcelain; git -C {tree} log --format=%s; git -C {tree} worktree list | wc -l; {script} {tree} >/dev/null 2>&1; echo $?; git -C {tree} reset -q --hard v6.12.38"
-                found = self.fill(command, look)
+                look = f"""
+                    git -C {tree} status --porcelain; git -C {tree} log --format=%s; git -C {tree} worktree list | wc -l
+                    {apply} {tree} >/dev/null 2>&1; echo $?; git -C {tree} reset -q --hard v6.12.38
+                """
+                if "once" in where:
+                    self.before_merge('[ -e ../.full ] && { head -c $((left * 1024)) /dev/zero >../.left; cat /dev/zero >../.full 2>/dev/null; rm ../.left; }')
+                    found = self.fill(f"rm $disk/.full; echo >$disk/.full; export left; {command}", look, range(0, 32, 4))
+                else:
+                    found = self.fill(command, look, range(0, 240, 40))
                 self.assertEqual({0, DISK}, {status for status, _, _ in found}, found)
                 for status, said, seen in found:
                     self.assertEqual("Linux 6.12.38\n1\n0" if status else seen, seen, said)

@@ -296,7 +296,7 @@ def _full(tree, said):
         return True
     places = [place for place in (tree, tempfile.gettempdir()) if os.path.exists(place)]
     room = min(stat.f_bavail * stat.f_frsize for stat in map(os.statvfs, places))
-    return room < 1 << 20 and bool(re.search(r"(unable to|could not|cannot|failed to|can't) (write|create|append|close|copy|mkdir|add)|write error|short write", said, re.I))
+    return room < 1 << 20 and bool(re.search(r"(?<!over)writ|creat", said))
 
 
 @contextlib.contextmanager
