@@ -330,7 +330,7 @@ class Lists(standin.Bench):
     def test_listed_but_missing(self):
         with self.series.open("a") as file:
             file.write("0004-gone.patch\n")
-        self.assertIn("sed -i '/^0004-gone.patch/d' series/v6.12", self.bad(APPLY, "apply", self.tree))
+        self.assertIn("sed -i '/^0004-gone\\.patch/d' series/v6.12", self.bad(APPLY, "apply", self.tree))
 
     def test_present_but_unlisted(self):
         (self.project / "patches/v6.12/0004-new.patch").write_text("x")
@@ -547,6 +547,162 @@ class Tree(standin.Bench):
         self.git(self.dir, "clone", "-q", "--depth=1", f"file://{self.linux}", shallow)
         self.ok("tree", "--base", shallow, self.tree)
         self.ok("refresh", self.tree)
+
+    # What is in patches/ is not lost ----
+
+    def test_refresh_overwrites_no_work(self):
+        """A patch that was edited by hand, files that are not the series', in whatever state of git's."""
+        patch, listed = f"patches/v6.12/{self.patch(3).name}", "series/v6.12"
+
+        def by_hand():
+            self.edit(self.project, patch, "It is needed", "It is wanted")
+
+        def below_the_line():
+            self.edit(self.project, patch, "\n---\n", "\n---\nv2: better.\n")
+
+        def another():
+            text = self.patch(3).read_text().replace("rust_dma", "rust_dmb").replace("sample", "simple")
+            self.write(self.project, "patches/v6.12/0004-x.patch", text)
+            self.write(self.project, listed, (self.project / listed).read_text() + "0004-x.patch\n")
+
+        def notes():
+            self.write(self.project, "patches/v6.12/notes.txt", "mine\n")
+
+        def directory():
+            self.write(self.project, "patches/v6.12/old/0001-x.patch", "mine\n")
+
+        def order():
+            lines = (self.project / listed).read_text().splitlines(keepends=True)
+            (self.project / listed).write_text("".join([*lines[:-2], lines[-1], lines[-2]]))
+
+        def missing():
+            (self.project / patch).unlink()
+
+        for history in (None, "plain", "staged", "committed"):
+            for change in (by_hand, below_the_line, another, notes, directory, order, missing):
+                for work in (False, True):
+                    with self.subTest(f"{change.__name__}, {history or 'no git'}, {'work' if work else 'no work'} in the tree"):
+                        shutil.rmtree(self.tree, ignore_errors=True)
+                        shutil.copytree(self.pristine, self.tree)
+                        shutil.rmtree(self.project)
+                        shutil.copytree(f"{standin.Bench.made.name}/project", self.project)
+                        if history:
+                            self.git(self.project, "init", "-q")
+                            self.commit(self.project, "project")
+                        change()
+                        if history in ("staged", "committed"):
+                            self.git(self.project, "add", "-A")
+                        if history == "committed":
+                            self.git(self.project, "commit", "-q", "-m", "change")
+                        if work:
+                            self.write(self.tree, "rust/kernel/dma.rs", "// mine\n")
+                            self.commit(self.tree, "mine")
+                        before, state = self.project_files(), self.state(self.tree)[0]
+                        if history == "committed" and change == below_the_line:  # git has it
+                            self.ok("refresh", self.tree)
+                            continue
+                        said = self.bad(APPLY, "refresh", self.tree)
+                        self.assertEqual([], self.changed(before))
+                        self.assertEqual(self.git(self.tree, "rev-parse", "HEAD"), state[".git/refs/heads/rust-dma"][1].decode().strip())
+                        self.assertIn("next: ", said)
+
+    @property
+    def pristine(self):
+        """A tree of scripts/tree, made once."""
+        kept = self.dir / "pristine"
+        if not kept.exists():
+            self.make()
+            self.tree.rename(kept)
+        return kept
+
+    def test_refresh_after_a_pull(self):
+        self.make()
+        self.edit(self.project, f"patches/v6.12/{self.patch(3).name}", "It is needed", "It is wanted")
+        self.git(self.project, "init", "-q")
+        self.commit(self.project, "pulled")
+        self.assertIn(f"scripts/tree {self.tree}", self.bad(APPLY, "refresh", self.tree))
+        self.ok("tree", self.tree)
+        self.assertIn("nothing changed", self.ok("refresh", self.tree))
+
+    def test_refresh_with_a_detached_head(self):
+        before = self.project_files()
+        self.make()
+        self.git(self.tree, "checkout", "-q", "HEAD~2")
+        self.assertIn(f"git -C {self.tree} switch {BRANCH}", self.bad(USAGE, "refresh", self.tree))
+        self.assertEqual([], self.changed(before))
+
+    def test_refresh_of_a_tree_of_ones_own(self):
+        """Not made by scripts/tree: what patches/ has must be in git, or else it is not overwritten."""
+        self.ok("apply", self.linux)
+        self.write(self.linux, "rust/kernel/dma.rs", "// mine\n")
+        self.commit(self.linux, "mine")
+        before = self.project_files()
+        words = "refresh", "--set", "v6.12", "--base", "v6.12.38", self.linux
+        self.edit(self.project, f"patches/v6.12/{self.patch(3).name}", "It is needed", "It is wanted")
+        changed = self.changed(before)
+        self.bad(APPLY, *words)
+        self.assertEqual(changed, self.changed(before))
+        self.git(self.project, "init", "-q")
+        self.commit(self.project, "project")
+        self.ok(*words)
+        self.assertEqual(4, len(list(self.project.glob("patches/v6.12/*"))))
+
+    def test_refresh_that_was_cut_short(self):
+        """At any of its writes: the next one finishes it."""
+        self.make()
+        self.git(self.tree, "-c", "core.editor=sed -i '1s/add/create/'", "-c", "sequence.editor=sed -i 's/pick/reword/'", "rebase", "-q", "-i", "HEAD~3")
+        before = self.project_files()
+        self.ok("refresh", self.tree)
+        after = self.project_files()
+        self.assertEqual(7, len(self.changed(before)))
+        saved = self.git(self.tree, "rev-parse", "ORIG_HEAD")
+        first = sorted(set(after) - set(before), reverse=True)
+        for done in range(8):
+            with self.subTest(f"{done} of 7"):
+                for name in after:
+                    (self.project / name).unlink()
+                for name, data in before.items():
+                    self.write(self.project, name, data.decode())
+                for name in [*first, "series/v6.12"][:done]:
+                    self.write(self.project, name, after[name].decode())
+                for name in sorted(set(before) - set(after))[: max(0, done - 4)]:
+                    (self.project / name).unlink()
+                self.write(self.project, "patches/v6.12/.0001-x.patch.part", "half")
+                self.git(self.tree, "update-ref", "refs/rust-dma/saved", saved)
+                self.ok("refresh", self.tree)
+                self.assertEqual([], self.changed(after))
+
+    def test_refresh_without_space(self):
+        """All of it is written, or nothing is."""
+        self.make()
+        self.git(self.tree, "-c", "core.editor=sed -i '1s/add/create/'", "-c", "sequence.editor=sed -i 's/pick/reword/'", "rebase", "-q", "-i", "HEAD~3")
+        (self.dir / "disk.before").mkdir()
+        shutil.copytree(self.project, self.dir / "disk.before/project")
+        look = "cd $disk/project; find . -type f | LC_ALL=C sort | xargs md5sum"
+        found = self.fill(f"RUST_DMA_ROOT=$disk/project {standin.REPO}/scripts/refresh {self.tree}", look, range(0, 48, 4))
+        self.assertEqual({0, DISK}, {status for status, _, _ in found}, found)
+        for status in (0, DISK):
+            self.assertEqual(1, len({seen for each, _, seen in found if each == status}), found)
+
+    def test_uncommitted_edits_are_named(self):
+        self.make()
+        self.write(self.tree, "rust/kernel/dma.rs", "// mine\n")
+        self.write(self.tree, "rust/kernel/new.rs", "// mine\n")
+        said = self.ok("refresh", self.tree)
+        for word in ("not in the patches", "rust/kernel/dma.rs", "rust/kernel/new.rs"):
+            self.assertIn(word, said)
+        self.git(self.tree, "stash", "-q", "-u")
+        self.assertNotIn("note", self.ok("refresh", self.tree))
+
+    def test_text_below_the_cover_letter(self):
+        letter = self.project / "cover-letter.txt"
+        letter.write_text("Subject: [PATCH 00/NN] rust: dma\n\nText.\n")
+        self.make()
+        self.ok("refresh", self.tree)
+        letter.write_text(letter.read_text() + "\nAnd one thing more.\n")
+        before = self.project_files()
+        self.assertIn("below", self.bad(USAGE, "refresh", self.tree))
+        self.assertEqual([], self.changed(before))
 
     def test_cover_letter(self):
         letter = self.project / "cover-letter.txt"

@@ -205,20 +205,30 @@ def load(set_name, root=None):
         if names.count(entry) > 1:
             raise Fail(Outcome.APPLY, f"{series} lists {entry} twice", advice=f"edit {series}")
         if entry not in present:
-            raise Fail(
-                Outcome.APPLY,
-                f"{series} lists {entry}, but {patches} has no such file",
-                advice=f"sed -i '/^{entry}/d' {series}   (or: git checkout -- {patches}/{entry})",
-            )
+            raise missing(set_name, entry)
     for extra in sorted(present.difference(names)):
-        raise Fail(
-            Outcome.APPLY,
-            f"{patches} has {extra}, but {series} does not list it",
-            advice=f"echo {extra} >>{series}   (or: rm {patches}/{extra})",
-        )
+        raise unlisted(set_name, root / patches / extra)
     if not names:
         raise Fail(Outcome.APPLY, f"{series} lists no patch", advice=f"git checkout -- {series}")
     return Series(set_name, [Patch(root / patches / entry, comment.startswith(ONLY)) for entry, comment in entries])
+
+
+def missing(set_name, entry):
+    pattern = re.sub(r"([][.*^$\\/])", r"\\\1", entry)
+    return Fail(
+        Outcome.APPLY,
+        f"series/{set_name} lists {entry}, but patches/{set_name} has no such file",
+        advice=f"sed -i {sh(f'/^{pattern}/d')} series/{set_name}   (or: git checkout -- {sh(f'patches/{set_name}/{entry}')})",
+    )
+
+
+def unlisted(set_name, path):
+    file = f"patches/{set_name}/{path.name}"
+    if path.suffix == ".patch" and path.is_file() and not re.search(r"\s", path.name):
+        advice = f"echo {sh(path.name)} >>series/{set_name}   (or: rm {sh(file)})"
+    else:
+        advice = f"mv {sh(file)} {sh(path.name)}   (out of the way)"
+    return Fail(Outcome.APPLY, f"patches/{set_name} has {path.name}, but series/{set_name} does not list it", advice=advice)
 
 
 def in_step(one, other):

@@ -6,6 +6,8 @@
 What is written depends on the commits alone: not on git's version or
 configuration, not on the place of a patch in the series (except for its file
 name), so an edit of one commit changes one patch.
+
+What is replaced is not lost: it is what the tree gave before, or committed here.
 """
 
 import email.utils
@@ -13,11 +15,13 @@ import hashlib
 import itertools
 import pathlib
 import re
+import shlex
 import tempfile
 
+import devtree
 import series
 from outcome import Fail, Outcome
-from series import git, name
+from series import git, name, sh
 
 # What a series file begins with when there was none.
 HEADER = "# Patch order, in quilt's format. Written by scripts/refresh; comments are kept.\n"
@@ -40,6 +44,15 @@ def plain(tree, *args):
 
 def check(tree, base):
     """The commits of base..HEAD, oldest first, after what a patch needs has been checked."""
+    try:
+        git(tree, "symbolic-ref", "-q", "HEAD")
+    except series.GitFail:
+        branch = git(tree, "for-each-ref", "--format=%(refname:short)", "--count=1", "--contains=HEAD", "refs/heads") or f"-c {devtree.BRANCH}"
+        raise Fail(
+            Outcome.USAGE,
+            f"{tree} is on no branch: its HEAD is detached, and the patches after it would be dropped",
+            advice=f"git -C {sh(tree)} switch {branch}   (or, where this is the series: git -C {sh(tree)} switch -c NAME)",
+        ) from None
     try:
         base = git(tree, "rev-parse", "-q", "--verify", f"{base}^{{commit}}")
     except series.GitFail:
@@ -76,23 +89,101 @@ def check(tree, base):
     return base, [commit for commit, *_ in commits]
 
 
-def write(tree, set_name, base):
-    """Write BASE..HEAD as a set; the names of the files that changed."""
-    base, commits = check(tree, base)
-    old = _entries(set_name)
+def write(tree, set_name, base, follow=True):
+    """Write BASE..HEAD as a set; the names of the files that changed.
+
+    With `follow`, the tree must have all that patches/ has got from elsewhere.
+    """
+    with devtree.alone(series.ROOT / "patches" / set_name):
+        given, (base, commits) = base, check(tree, base)
+        old = _entries(set_name)
+        with tempfile.TemporaryDirectory(prefix="rust-dma-") as directory:
+            directory = pathlib.Path(directory)
+            plain(tree, "format-patch", "-q", *FORMAT, "-o", directory, f"{base}..HEAD")
+            patches = [series.Patch(path) for path in sorted(directory.iterdir())]
+            _mark(patches, old)
+            made = series.Series(set_name, patches)
+            _verify(tree, made, base, commits)
+            new = {f"patches/{set_name}/{patch.path.name}": patch.path.read_bytes() for patch in patches}
+            new[f"series/{set_name}"] = _series(set_name, patches)
+            letter = series.ROOT / "cover-letter.txt"
+            if letter.exists():
+                new["cover-letter.txt"] = cover(tree, letter.read_text(), patches, base, commits).encode()
+        _keep(tree, set_name, given, new, follow)
+        return _replace(set_name, new)
+
+
+# What must not be lost ----------------------------------------------------------
+
+
+def _keep(tree, set_name, base, new, follow):
+    """Raise Fail unless all in patches/ that would be replaced is in the tree, or committed in this repository."""
+    directory, series_file = series.ROOT / "patches" / set_name, series.ROOT / "series" / set_name
+    new = {pathlib.PurePath(each).name: data for each, data in new.items() if each.startswith("patches/")}
+    there = {path.name: path for path in sorted(directory.iterdir()) if path.name[0] != "."} if directory.exists() else {}
+    if there and not series_file.exists():
+        raise Fail(
+            Outcome.APPLY,
+            f"there is no {name(series_file)}, but {name(directory)} has files",
+            advice=f"git checkout -- {sh(name(series_file))}   (or, where they are nobody's: rm -r {sh(name(directory))})",
+        )
+    entries = [entry for entry, _ in _entries(set_name)]
+    last = _last(tree, base)
+    known, lost = True, []
+    for file, path in there.items():
+        data = path.read_bytes() if path.is_file() else None
+        if data is not None and data in (new.get(file), last.get(file)):
+            continue
+        if file not in entries:
+            raise series.unlisted(set_name, path)
+        known = False
+        if not _committed(path):
+            lost.append(sh(name(path)))
+    if set(entries).difference(there):
+        raise series.missing(set_name, min(set(entries).difference(there)))
+    if entries and entries not in (list(new), list(last)):
+        known = False
+        if not _committed(series_file):
+            lost.append(sh(name(series_file)))
+    if known or not there:
+        return
+    begun = devtree.setting(tree, "base") or base
+    if follow and last:
+        saved, head = (git(tree, "rev-parse", each) for each in (devtree.SAVED, "HEAD"))
+        now = series.commits(tree, series.load(set_name), begun, canonical=True)[-1]
+        if now != saved:
+            both = f"both {tree} and {name(directory)} have" if head != saved else f"{name(directory)} has"
+            advice = f"git -C {sh(tree)} rebase --onto {now[:12]} {saved[:12]}"
+            if head == saved and devtree.setting(tree, "base"):
+                advice = f"scripts/tree {sh(tree)}"
+            raise Fail(Outcome.APPLY, f"{both} changed since they were the same", advice=f"{advice}   (takes that into the tree; then scripts/refresh)")
+    if lost:
+        raise Fail(
+            Outcome.APPLY,
+            f"{name(directory)} has edits that are in no commit, and would be lost",
+            "\n".join(lost),
+            f"git -C {sh(series.ROOT)} add {' '.join(lost)} && git -C {sh(series.ROOT)} commit   (or give them up: git -C {sh(series.ROOT)} checkout -- ...)",
+        )
+
+
+def _last(tree, base):
+    """The patches that were written from the tree the last time, or taken into it: {file: data}."""
+    base = devtree.setting(tree, "base") or base
+    try:
+        git(tree, "merge-base", "--is-ancestor", base, devtree.SAVED)
+    except series.GitFail:
+        return {}
     with tempfile.TemporaryDirectory(prefix="rust-dma-") as directory:
-        directory = pathlib.Path(directory)
-        plain(tree, "format-patch", "-q", *FORMAT, "-o", directory, f"{base}..HEAD")
-        patches = [series.Patch(path) for path in sorted(directory.iterdir())]
-        _mark(patches, old)
-        made = series.Series(set_name, patches)
-        _verify(tree, made, base, commits)
-        new = {f"patches/{set_name}/{patch.path.name}": patch.path.read_bytes() for patch in patches}
-        new[f"series/{set_name}"] = _series(set_name, patches)
-        letter = series.ROOT / "cover-letter.txt"
-        if letter.exists():
-            new["cover-letter.txt"] = cover(tree, letter.read_text(), patches, base, commits).encode()
-    return _replace(set_name, new)
+        plain(tree, "format-patch", "-q", *FORMAT, "-o", directory, f"{base}..{devtree.SAVED}")
+        return {path.name: path.read_bytes() for path in sorted(pathlib.Path(directory).iterdir())}
+
+
+def _committed(path):
+    """Is a file of this repository as HEAD has it?"""
+    try:
+        return git(path.parent, "rev-parse", "-q", "--verify", f"HEAD:./{path.name}") == git(path.parent, "hash-object", "--", path.name)
+    except series.GitFail:
+        return False
 
 
 def _entries(set_name):
@@ -145,22 +236,27 @@ def _series(set_name, patches):
 
 
 def _replace(set_name, new):
-    """Put the files in place, each at once, only those that differ."""
-    root, changed = series.ROOT, []
+    """Put the files in place, only those that differ: all are written before the first is renamed."""
+    root, parts = series.ROOT, {}
     (root / "patches" / set_name).mkdir(parents=True, exist_ok=True)
     (root / "series").mkdir(exist_ok=True)
-    for each, data in new.items():
-        path = root / each
-        if not path.exists() or path.read_bytes() != data:
-            part = path.with_name(f".{path.name}.part")
-            part.write_bytes(data)
-            part.rename(path)
-            changed.append(each)
-    for path in sorted((root / "patches" / set_name).iterdir()):
-        if name(path) not in new:
-            path.unlink()
-            changed.append(name(path))
-    return changed
+    for left in (root / "patches" / set_name).glob(".*.patch.part"):  # by a run that was killed
+        left.unlink()
+    try:
+        for each, data in new.items():
+            path = root / each
+            if not path.exists() or path.read_bytes() != data:
+                parts[each] = path.with_name(f".{path.name}.part")
+                parts[each].write_bytes(data)
+        for each, part in parts.items():
+            part.rename(root / each)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+    gone = [path for path in sorted((root / "patches" / set_name).iterdir()) if path.name[0] != "." and name(path) not in new]
+    for path in gone:
+        path.unlink()
+    return [*parts, *map(name, gone)]
 
 
 # The cover letter ---------------------------------------------------------------
@@ -191,6 +287,9 @@ def cover(tree, text, patches, base, commits):
     skip = sum(patch.only for patch in patches)
     count, start = len(patches) - skip, commits[skip - 1] if skip else base
     change = letter(text)[2] or _change_id(patches[-1])
+    below = re.search(r"^change-id: \S+\n\s*(\S.*)$", (TAIL.search(text) or [""])[0], re.M)
+    if below:
+        raise Fail(Outcome.USAGE, f"cover-letter.txt has text below what is generated: {below[1]}", advice="move it up, above the line “---” before the names of the authors")
     text = re.sub(r"^change-id: \S+\n?", "", TAIL.sub("\n", text), flags=re.M).rstrip("\n") + "\n"
     text = re.sub(r"\[PATCH([^]]*?) 0+/\w+\]", lambda found: f"[PATCH{found[1]} {0:0{len(str(count))}}/{count}]", text, count=1)
     return (
