@@ -678,7 +678,8 @@ class Tree(standin.Bench):
         self.git(self.tree, "-c", "core.editor=sed -i '1s/add/create/'", "-c", "sequence.editor=sed -i 's/pick/reword/'", "rebase", "-q", "-i", "HEAD~3")
         (self.dir / "disk.before").mkdir()
         shutil.copytree(self.project, self.dir / "disk.before/project")
-        look = "cd $disk/project; find . -type f | LC_ALL=C sort | xargs md5sum"
+        saved = self.git(self.tree, "rev-parse", "refs/rust-dma/saved")
+        look = f"git -C {self.tree} update-ref refs/rust-dma/saved {saved}; cd $disk/project; find . -type f | LC_ALL=C sort | xargs md5sum"
         found = self.fill(f"RUST_DMA_ROOT=$disk/project {standin.REPO}/scripts/refresh {self.tree}", look, range(0, 48, 4))
         self.assertEqual({0, DISK}, {status for status, _, _ in found}, found)
         for status in (0, DISK):
