@@ -10,6 +10,8 @@ import importlib.util
 import io
 import os
 import pathlib
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -151,8 +153,10 @@ def program(path):
 class Bench(unittest.TestCase):
     """A directory with `project` (series/, patches/) and what the test makes beside it."""
 
+    prefix = "rust-dma-test-"  # of the directory's name
+
     def setUp(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="rust-dma-test-"))
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=self.prefix))
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
         self.project = self.dir / "project"
         (self.project / "series").mkdir(parents=True)
@@ -263,6 +267,8 @@ class Bench(unittest.TestCase):
     def ok(self, name, *args, **env):
         result = self.script(name, *args, **env)
         self.assertEqual(0, result.returncode, result.stdout + result.stderr)
+        for line in result.stdout.splitlines():
+            self.quoted(re.search(r"(scripts/|git -C|$).*", line)[0])
         return result.stdout
 
     def bad(self, status, *args, **env):
@@ -271,7 +277,14 @@ class Bench(unittest.TestCase):
         self.assertEqual(status, result.returncode, result.stdout + result.stderr)
         last = [line for line in result.stderr.splitlines() if not line.startswith("next: ")][-1]
         self.assertTrue(last.startswith("error: "), result.stderr)
+        for line in result.stderr.splitlines():
+            self.quoted(line if line.startswith("next: ") else "")
         return result.stderr
+
+    def quoted(self, command):
+        """A command that is printed can be pasted: where a path needs quotes, it has them."""
+        if shlex.quote(str(self.dir)) != str(self.dir):
+            self.assertNotIn(str(self.dir), command)
 
     def wrap_git(self, verb, script):
         """Have a git that runs a script before one of its commands; "$2" is the tree."""
@@ -317,12 +330,16 @@ class Bench(unittest.TestCase):
         found = []
         for left in [*kib, None]:
             script = f"""
-                disk={disk} left={16384 if left is None else left}
-                cp -a {before}/. $disk
-                {f"head -c {left * 1024} /dev/zero >$disk/.left; cat /dev/zero >$disk/.full 2>/dev/null; rm $disk/.left" if left is not None else ":"}
+                disk={shlex.quote(str(disk))} left={16384 if left is None else left} said={shlex.quote(str(self.dir))}/said
+                cp -a "$disk.before/." "$disk"
+                if [ {left} != None ]; then
+                    head -c $((left * 1024)) /dev/zero >"$disk/.left"
+                    cat /dev/zero >"$disk/.full" 2>/dev/null
+                    rm "$disk/.left"
+                fi
                 set -- $({{ {command}
-                }} >{self.dir}/said 2>&1; echo $?)
-                rm -f $disk/.full
+                }} >"$said" 2>&1; echo $?)
+                rm -f "$disk/.full"
                 echo $1
                 {check}
             """

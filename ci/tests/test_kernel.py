@@ -5,6 +5,7 @@ import contextlib
 import io
 import pathlib
 import shutil
+import subprocess
 import tempfile
 import unittest.mock
 
@@ -39,6 +40,13 @@ class Given(standin.Bench):
 
     def test_a_tree_that_has_it(self):
         self.ok("apply", self.tree)
+        self.assertEqual("as the tree has it", self.given(self.tree).series)
+
+    def test_a_rebase_under_way(self):
+        """The tree is only read: what it has now is built, with the part of the series that is there."""
+        self.ok("apply", self.tree)
+        rebase = subprocess.run(["git", "-C", self.tree, "rebase", "-q", "-x", "false", "HEAD~2"], env=self.env, capture_output=True)
+        self.assertEqual(1, rebase.returncode)
         self.assertEqual("as the tree has it", self.given(self.tree).series)
 
     def test_a_tree_that_was_configured_in_place(self):

@@ -15,6 +15,8 @@ APPLY, USAGE = 5, 2
 
 
 class Port(standin.Bench):
+    prefix = "rust-dma test's "  # paths that need quotes
+
     def setUp(self):
         super().setUp()
         self.source = self.toy()
@@ -108,7 +110,7 @@ class Port(standin.Bench):
         self.commit(self.linux, "prefix")
 
         said = self.bad(APPLY, "port", "--directory", self.work, self.linux)
-        for word in ("patches/v6.12/0004-", "rust/kernel/lib.rs", "git am --continue", "scripts/port --continue"):
+        for word in ("patches/v6.12/0004-", "rust/kernel/lib.rs", "git am --continue", "scripts/port --directory", "work' --continue"):
             self.assertIn(word, said)
         self.assertFalse((self.project / "series/v6.13").exists())
         self.assertTrue((self.work / "rust/kernel/lib.rs.rej").exists())

@@ -15,7 +15,7 @@ import shutil
 
 import series
 from outcome import Fail, Outcome
-from series import git
+from series import git, sh
 
 DEFAULT = series.ROOT / "build/tree"
 BRANCH = "rust-dma"
@@ -74,11 +74,35 @@ def alone_in(directory):
 def borrow(directory, source):
     """A new, empty git repository that has the objects of another one at hand."""
     directory.parent.mkdir(parents=True, exist_ok=True)
-    git(directory.parent, "init", "-q", "-b", BRANCH, directory)
+    git(directory.parent, "init", "-q", "-b", BRANCH, "--object-format", git(source, "rev-parse", "--show-object-format"), directory)
     common = pathlib.Path(git(source, "rev-parse", "--path-format=absolute", "--git-common-dir"))
-    (directory / ".git/objects/info/alternates").write_text(f"{common / 'objects'}\n")
+    lend(common / "objects", directory)
     if (common / "shallow").exists():
         shutil.copy(common / "shallow", directory / ".git/shallow")
+
+
+def lend(objects, directory):
+    """Have a tree borrow from an object directory; by a path that stays right when this repository is moved with both in it."""
+    place = (directory / ".git/objects").resolve()
+    objects = objects.resolve()
+    if all(each.is_relative_to(series.ROOT.resolve()) for each in (place, objects)):
+        objects = os.path.relpath(objects, place)
+    (place / "info/alternates").write_text(f"{objects}\n", errors="surrogateescape")
+
+
+def repair(directory):
+    """Have a tree borrow from the kernel as it is fetched here, where what it borrowed from is gone, and that will do."""
+    if not (directory / ".git").is_dir() or all(each.is_dir() for each in series.alternates(directory)):
+        return
+    set_name, base = setting(directory, "set"), setting(directory, "base")
+    if set_name not in series.BASES:
+        return
+    import kernel
+
+    here = kernel.BUILD / series.BASES[set_name].tag / "linux"
+    with contextlib.suppress(series.GitFail):
+        git(here, "cat-file", "-e", f"{base}^{{commit}}")
+        lend(here / ".git/objects", directory)
 
 
 def make(directory, source, commit, set_name, patches=True):
@@ -107,7 +131,8 @@ def update(directory):
 
     Work that is not in patches/ yet is never lost: then this is refused.
     """
-    series.repository(directory)
+    repair(directory)
+    series.idle(directory)
     set_name, base = setting(directory, "set"), setting(directory, "base")
     if not base:
         raise Fail(Outcome.USAGE, f"{directory} exists, and scripts/tree did not make it", advice="name another directory")
@@ -121,7 +146,7 @@ def update(directory):
         raise Fail(
             Outcome.APPLY,
             f"both {directory} and patches/{set_name} have changed since they were the same",
-            advice=f"git -C {directory} rebase --onto {new[:12]} {last[:12]}   (then scripts/refresh)",
+            advice=f"git -C {sh(directory)} rebase --onto {new[:12]} {last[:12]}   (then scripts/refresh)",
         )
     git(directory, "reset", "-q", "--keep", new)
     git(directory, "update-ref", SAVED, new)
@@ -140,7 +165,7 @@ def analyzer(directory):
 
     built = kernel.BUILD / f"v{series.version(directory)}" / "x86_64"
     if not (built / "rust/libmacros.so").exists() or not root.ready(kernel.BUILD):
-        return f"for rust-analyzer: scripts/boot-test --base {directory}, and then this again: it needs what a build generates"
+        return f"for rust-analyzer: scripts/boot-test --base {sh(directory)}   (it needs what a build generates; then this again)"
     # Made in a directory of its own: make would bring the build's configuration up to date, and that rebuilds everything.
     scratch = kernel.BUILD / "analyzer"
     shutil.rmtree(scratch, ignore_errors=True)

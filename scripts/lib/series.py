@@ -112,7 +112,7 @@ class Patch:
         self._count(text)
 
     def _damaged(self, why):
-        return Fail(Outcome.APPLY, f"{name(self.path)} is damaged: {why}", advice=f"git checkout -- {name(self.path)}")
+        return Fail(Outcome.APPLY, f"{name(self.path)} is damaged: {why}", advice=f"git checkout -- {sh(name(self.path))}")
 
     def _count(self, text):
         """Hold the diff against the diffstat: a file that was cut short at a hunk's end still looks whole."""
@@ -182,7 +182,7 @@ def listed(set_name, root=None):
     """The entries of a series file, in quilt's format: [(patch name, comment)]."""
     path = (root or ROOT) / "series" / set_name
     if not path.exists():
-        advice = "scripts/port TREE makes it, given a git tree of 6.13" if set_name == "v6.13" else f"git checkout -- {name(path)}"
+        advice = "scripts/port TREE makes it, given a git tree of 6.13" if set_name == "v6.13" else f"git checkout -- {sh(name(path))}"
         raise Fail(Outcome.APPLY, f"there is no {name(path)}", advice=advice)
     entries = []
     for line in path.read_text().splitlines():
@@ -363,7 +363,7 @@ def version(tree):
 
 
 def repository(tree):
-    """Check that a kernel tree is a git tree with nothing under way in it; its version."""
+    """Check that a kernel tree is a git tree, and whole enough to be read; its version."""
     tree = pathlib.Path(tree)
     found = version(tree)
     try:
@@ -376,8 +376,38 @@ def repository(tree):
         raise Fail(
             Outcome.USAGE,
             f"{tree} is a kernel ({found}), but not a git tree",
-            advice=f"git init {tree} && git -C {tree} add -Af . && git -C {tree} commit -m 'Linux {found}'",
+            advice=f"git init {sh(tree)} && git -C {sh(tree)} add -Af . && git -C {sh(tree)} commit -m 'Linux {found}'",
         )
+    lenders = alternates(tree)
+    gone = [each for each in lenders if not each.is_dir()]
+    try:
+        git(tree, "rev-parse", "--verify", "-q", "HEAD^{commit}")
+        if gone:
+            git(tree, "ls-tree", "-r", "-q", "--name-only", "HEAD")
+    except GitFail:
+        if gone:
+            file = pathlib.Path(git(tree, "rev-parse", "--path-format=absolute", "--git-path", "objects/info/alternates"))
+            raise Fail(
+                Outcome.USAGE,
+                f"{tree} borrows objects of git's from {gone[0]}, which is not there (moved, or removed?)",
+                advice=f"scripts/tree {sh(tree)}   (where that made it; else: echo /NEW/PLACE/.git/objects >{sh(file)})",
+            ) from None
+        raise Fail(Outcome.USAGE, f"{tree} has no commit yet", advice=f"git -C {sh(tree)} add -Af . && git -C {sh(tree)} commit") from None
+    return found
+
+
+def alternates(tree):
+    """The object directories that a tree borrows from, as absolute paths."""
+    objects = pathlib.Path(git(tree, "rev-parse", "--path-format=absolute", "--git-path", "objects"))
+    file = objects / "info/alternates"
+    lines = file.read_text(errors="surrogateescape").splitlines() if file.exists() else []
+    return [pathlib.Path(os.path.normpath(objects / line)) for line in lines if line and line[0] not in '#"']
+
+
+def idle(tree):
+    """The same for a tree that is to be changed: nothing is under way in it either."""
+    tree = pathlib.Path(tree)
+    found = repository(tree)
     for state, what in {
         "rebase-apply": "an am or a rebase",
         "rebase-merge": "a rebase",
@@ -386,11 +416,7 @@ def repository(tree):
         "REVERT_HEAD": "a revert",
     }.items():
         if (tree / git(tree, "rev-parse", "--git-path", state)).exists():
-            raise Fail(Outcome.APPLY, f"{tree}: {what} is in progress", advice=f"git -C {tree} status   (finish it, or abort it)")
-    try:
-        git(tree, "rev-parse", "--verify", "-q", "HEAD^{commit}")
-    except GitFail:
-        raise Fail(Outcome.USAGE, f"{tree} has no commit yet", advice=f"git -C {tree} add -Af . && git -C {tree} commit") from None
+            raise Fail(Outcome.APPLY, f"{tree}: {what} is in progress", advice=f"git -C {sh(tree)} status   (finish it, or abort it)")
     return found
 
 
@@ -407,10 +433,22 @@ def choose(found):
     )
 
 
-def already(tree):
-    """Raise Already when a tree has the series, Fail when it has another dma.rs."""
+def already(tree, fits=None):
+    """Raise Already when a tree has the series, or a part of it, Fail when it has another dma.rs.
+
+    `fits` is the name of the set that would be applied: of that, the patches that
+    it alone needs count as well. Elsewhere, the kernel has them by itself.
+    """
+    found = version(tree)
+    fits = fits or next((each for each, base in BASES.items() if base.version[:2] == found[:2]), None)
     head = git(tree, "ls-tree", "-r", "-z", "HEAD", "--", *{path for each in present() for path in load(each).paths()}, KEY)
     blobs = dict(reversed(line.split(" ")[2].split("\t", 1)) for line in head.split("\0") if line)
+    if KEY in blobs and found[:2] >= MAINLINE:
+        raise Fail(
+            Outcome.APPLY,
+            f"{tree} is {found} and has mainline's own {KEY} (6.15 and later have it); the series does not go on top",
+            advice="use kernel::dma as it is there, or a tree of " + " or ".join(base.tag for base in BASES.values()),
+        )
     recent = set(git(tree, "log", "-n", "1000", "--format=%s", "HEAD").split("\n"))
     for set_name in present():
         series = load(set_name)
@@ -420,29 +458,30 @@ def already(tree):
                 made[file.name] = file.new
         if made and all(blob.startswith(made[path]) for path, blob in ((path, blobs.get(path, "")) for path in made)):
             raise Already(Outcome.APPLY, f"{tree} has the series already; nothing to do")
-        here = [patch for patch in series.patches if patch.subject in recent and not patch.only]
+        whole = [patch for patch in series.patches if set_name == fits or not patch.only]
+        here = [patch for patch in whole if patch.subject in recent]
         if here:
             raise Already(
                 Outcome.APPLY,
-                f"{tree} has {len(here)} of the {sum(not each.only for each in series.patches)} patches already,"
-                " in another version or edited",
-                advice=f"git -C {tree} log   (start from a branch without: {here[0].subject})",
+                f"{tree} has {len(here)} of the {len(whole)} patches already, by their subjects",
+                advice=f"git -C {sh(tree)} log   (start from a branch without: {here[0].subject})",
+            )
+        # Without their history, a file tells that is as one of the patches leaves it.
+        last = max((at for at, patch in enumerate(whole) if any(blobs.get(file.name) == file.new for file in patch.files)), default=None)
+        if set_name == fits and last is not None:
+            raise Already(
+                Outcome.APPLY,
+                f"{tree} has {last + 1} of the {len(whole)} patches already, by what is in their files",
+                advice=f"start from a tree without: {whole[0].subject}",
             )
     if KEY in blobs:
-        found = version(tree)
-        if found[:2] >= MAINLINE:
-            raise Fail(
-                Outcome.APPLY,
-                f"{tree} is {found} and has mainline's own {KEY} (6.15 and later have it); the series does not go on top",
-                advice="use kernel::dma as it is there, or a tree of " + " or ".join(base.tag for base in BASES.values()),
-            )
-        raise Fail(Outcome.APPLY, f"{tree} has a {KEY} that is not of this series", advice=f"git -C {tree} log -- {KEY}")
+        raise Fail(Outcome.APPLY, f"{tree} has a {KEY} that is not of this series", advice=f"git -C {sh(tree)} log -- {KEY}")
 
 
 def fit(tree, set_name=None):
     """The Series that fits a tree (or the one asked for), after every check but the patches themselves."""
     found = repository(tree)
-    already(tree)
+    already(tree, set_name)
     series = load(set_name or choose(found))
     paths = series.paths()
     dirty = git(tree, "status", "--porcelain=v1", "--untracked-files=all", "--ignored=matching", "--", *paths)
@@ -584,19 +623,22 @@ def refused(tree, top, series, patch, said):
     names = ", ".join(file.name for file in bad)
     if not bad:
         return Fail(Outcome.APPLY, f"git am does not take {name(patch.path)}", said)
+    with contextlib.suppress(GitFail):
+        git(top, "apply", "--cached", "--check", "--reverse", patch.path)
+        return Already(Outcome.APPLY, f"{tree} has the change of {name(patch.path)} already", "\n".join(lines), f"git -C {sh(tree)} log -- {shlex.join(file.name for file in bad)}")
     there = git(top, "ls-tree", "-r", "HEAD", "--", *(file.name for file in bad))
     if all(f" {file.old}" in there for file in bad):
         return Fail(
             Outcome.APPLY,
             f"{name(patch.path)} is damaged: it does not apply to {names}, though that is the file it was made for ({series.base.tag})",
             "\n".join(lines),
-            f"git checkout -- {name(patch.path)}",
+            f"git checkout -- {sh(name(patch.path))}",
         )
     return Fail(
         Outcome.APPLY,
         f"{name(patch.path)} does not apply to {names}; it is made for {series.base.tag}, and the tree is {version(tree)}",
         "\n".join(lines),
-        f"start from {series.base.tag}, or see what else the tree has there: git -C {tree} log -- {names.replace(',', '')}",
+        f"start from {series.base.tag}, or see what else the tree has there: git -C {sh(tree)} log -- {shlex.join(file.name for file in bad)}",
     )
 
 

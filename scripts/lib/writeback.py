@@ -65,26 +65,26 @@ def check(tree, base):
         raise Fail(
             Outcome.USAGE,
             f"{tree}: no line of commits from {base[:12]} to HEAD: {why}",
-            advice=f"git -C {tree} log --oneline --graph {base[:12]}..HEAD   (git rebase makes a line; or another --base)",
+            advice=f"git -C {sh(tree)} log --oneline --graph {base[:12]}..HEAD   (git rebase makes a line; or another --base)",
         )
     subjects = set()
     for commit, parents, author, subject, message in commits:
         if " " in parents:
-            raise Fail(Outcome.USAGE, f"{commit[:12]} is a merge: {subject}", advice=f"git -C {tree} rebase {base[:12]}")
+            raise Fail(Outcome.USAGE, f"{commit[:12]} is a merge: {subject}", advice=f"git -C {sh(tree)} rebase {base[:12]}")
         if re.match(r"(fixup|squash|amend)! ", subject):
             raise Fail(
                 Outcome.USAGE,
                 f"{commit[:12]} is still to be folded into another commit: {subject}",
-                advice=f"git -C {tree} rebase -i --autosquash {base[:12]}",
+                advice=f"git -C {sh(tree)} rebase -i --autosquash {base[:12]}",
             )
         if subject in subjects:
-            raise Fail(Outcome.USAGE, f"two commits have the subject: {subject}", advice=f"git -C {tree} rebase -i {base[:12]}")
+            raise Fail(Outcome.USAGE, f"two commits have the subject: {subject}", advice=f"git -C {sh(tree)} rebase -i {base[:12]}")
         subjects.add(subject)
         if f"Signed-off-by: {author}" not in message.split("\n"):
             raise Fail(
                 Outcome.USAGE,
                 f"{commit[:12]} has no Signed-off-by of its author, {author}: {subject}",
-                advice=f"git -C {tree} rebase --signoff {base[:12]}   (or: git commit --amend -s)",
+                advice=f"git -C {sh(tree)} rebase --signoff {base[:12]}   (or: git commit --amend -s)",
             )
     return base, [commit for commit, *_ in commits]
 
@@ -94,7 +94,7 @@ def write(tree, set_name, base, follow=True):
 
     With `follow`, the tree must have all that patches/ has got from elsewhere.
     """
-    with devtree.alone(series.ROOT / "patches" / set_name):
+    with devtree.alone_in(series.ROOT / "patches" / set_name):
         given, (base, commits) = base, check(tree, base)
         old = _entries(set_name)
         with tempfile.TemporaryDirectory(prefix="rust-dma-") as directory:
