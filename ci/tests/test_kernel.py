@@ -69,6 +69,86 @@ class Given(standin.Bench):
         self.assertEqual("# another\n", (made.path / "Kbuild").read_text())
         self.assertFalse((made.path / "mine.c").exists())
 
+    # What somebody edits in the tree that is built ----
+
+    def edits(self):
+        """The patches in which edits were saved, one after the other."""
+        return [path.read_text() for path in sorted((self.dir / "build/v6.12.38").glob("edits-*.patch"), key=lambda path: path.stat().st_mtime_ns)]
+
+    def test_edits_are_saved(self):
+        """Whether staged or not, new or not, whether something else is to be built now or the same."""
+        name = "rust/kernel/new.rs"
+        for number, (script, wanted) in enumerate({
+            "echo mine >>Kbuild": ["+mine"],
+            "echo mine >>Kbuild; git add Kbuild": ["+mine"],
+            "echo mine >>Kbuild; git add Kbuild; echo more >>Kbuild": ["+mine", "+more"],
+            "echo mine >>Kbuild; git add Kbuild; git show HEAD:Kbuild >Kbuild": ["+mine"],
+            f"echo mine >{name}; git add {name}": ["+mine", f"+++ b/{name}"],
+            "git rm -q Kbuild": ["-# Kbuild"],
+            "git rm -q --cached Kbuild; echo mine >>Kbuild": ["+mine"],
+            "chmod +x Kbuild": ["new mode 100755"],
+            f"echo mine >{name}": [],  # in nobody's way, and left there
+        }.items()):  # fmt: skip
+            for other in (False, True):
+                with self.subTest(f"{script}; then {'another' if other else 'the same'}"):
+                    made = self.given(self.tree)
+                    before = len(self.edits())
+                    subprocess.run(["sh", "-c", script], cwd=made.path, check=True)
+                    if other:
+                        self.write(self.tree, "COPYING", f"{number}\n")
+                    again = self.given(self.tree)
+                    saved = "".join(self.edits()[before:])
+                    for part in wanted:
+                        self.assertIn(part, saved)
+                    self.assertEqual(bool(wanted), len(self.edits()) > before)
+                    self.assertEqual("", self.git(again.path, "status", "--porcelain", "--untracked-files=no"))
+                    self.assertEqual("# Kbuild\n", (again.path / "Kbuild").read_text())
+                    self.git(again.path, "clean", "-q", "-f")
+
+    def test_untracked_files_in_the_way_are_saved(self):
+        made = self.given(self.tree)
+        self.write(made.path, "notes/a", "mine\n")
+        self.write(made.path, "notes/b", "mine too\n")
+        self.write(made.path, "directory", "mine as well\n")
+        self.write(self.tree, "notes", "theirs\n")
+        self.write(self.tree, "directory/file", "theirs\n")
+        again = self.given(self.tree)
+        self.assertEqual("theirs\n", (again.path / "notes").read_text())
+        self.assertEqual("theirs\n", (again.path / "directory/file").read_text())
+        for part in ("+mine\n", "+mine too\n", "+mine as well\n"):
+            self.assertIn(part, self.edits()[0])
+
+    def test_edits_of_a_tree_just_fetched(self):
+        """Nothing was checked out there by us; the first thing that is does not destroy them."""
+        made = self.given(self.tree)
+        (made.path / ".git/checked-out").unlink()
+        self.write(made.path, "Kbuild", "mine\n")
+        self.given(self.tree)
+        self.assertIn("+mine\n", self.edits()[0])
+
+    def test_edits_that_cannot_be_saved(self):
+        """What they were made to is gone with the tree it was borrowed from: nothing is overwritten."""
+        self.write(self.tree, "sub/mine.c", "mine\n")
+        self.commit(self.tree, "mine")
+        self.ok("apply", self.tree)
+        made = self.given(self.tree)
+        self.write(made.path, "sub/mine.c", "edited\n")
+        self.git(made.path, "add", "sub/mine.c")
+        other = self.kernel("other")
+        shutil.rmtree(self.tree)
+        for each in (made.path / ".git/objects").glob("??"):  # such as a gc leaves it
+            shutil.rmtree(each)
+        with self.assertRaises(Fail) as caught:
+            self.given(other)
+        self.assertIn("cannot be saved", caught.exception.cause)
+        self.assertEqual("edited\n", (made.path / "sub/mine.c").read_text())
+
+    def test_the_tree_alone_is_removed(self):
+        """Then it is made anew, with the series."""
+        made = self.given(self.tree)
+        shutil.rmtree(made.path)
+        self.assertTrue((self.given(self.tree).path / "rust/kernel/dma.rs").exists())
+
     def test_not_a_kernel(self):
         with self.assertRaises(series.Fail) as caught:
             kernel.given(self.dir)

@@ -3,6 +3,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -70,6 +71,10 @@ def fetch(tag):
             commit = git(part, "commit-tree", written, "-m", f"Linux {tag[1:]}", env=IDENTITY)
             git(part, "update-ref", f"refs/tags/{tag}", commit)
         git(part, "update-ref", "--no-deref", "HEAD", f"refs/tags/{tag}^{{commit}}")
+        if (tree / ".git").exists():
+            _, head, files, staged, edited = seen(tree)
+            if edited:
+                save(here, tree, files, staged, head, edited)
         shutil.rmtree(tree, ignore_errors=True)
         part.rename(tree)
 
@@ -177,7 +182,8 @@ def given(path):
             what = "as the tree has it"
         if not (tree / ".git").exists():
             shutil.rmtree(tree, ignore_errors=True)
-            here.run(["git", "init", "-q", "-b", "pristine", tree], "git init failed", Outcome.APPLY)
+            format = git(path, "rev-parse", "--show-object-format")
+            here.run(["git", "init", "-q", "-b", "pristine", "--object-format", format, tree], "git init failed", Outcome.APPLY)
             git(tree, "config", "gc.auto", "0")
         commit = put(here, tree, snapshot(path, tree), found)
         here.note = here.note or what
@@ -210,28 +216,68 @@ def snapshot(path, tree):
 
 def put(here, tree, base, found):
     """Check out, in our own tree, a commit and a series on top; the commit that results."""
-    unlock(tree)
     paths = [patch.path for patch in found.patches] if found else []
     key = hashlib.sha256("".join([base, *(path.name + sha256(path) for path in paths)]).encode()).hexdigest()
-    done = tree.parent / "checked-out"
-    before, _, head = done.read_text().partition(" ") if done.exists() else ("", "", "")
-    # Held against the index: the commit checked out may have been borrowed, from a tree that is gone.
-    edits = before and git(tree, "diff", "--no-ext-diff", "--name-only")
-    if before == key and not edits:
+    done = tree / ".git/checked-out"
+    before, head, files, staged, edited = seen(tree)
+    if before == key and not edited:
         here.note = "unchanged"
         return head
-    if edits:
-        saved = tree.parent / "edits.patch"
-        with contextlib.suppress(series.GitFail):
-            saved.write_text(git(tree, "diff", "--no-ext-diff", "--binary") + "\n")
-            here.say(f"{tree} had edits; they are in {saved} now. Edit the tree that scripts/tree gives.")
     if before != key:
         head = series.commits(tree, found, base, canonical=True)[-1] if found else base
+    if staged:
+        save(here, tree, files, staged, head, edited)
     # Until the end of this, the files are neither the old ones nor the new ones.
-    done.unlink(missing_ok=True)
+    done.write_text("")
     git(tree, "checkout", "-q", "-f", "--detach", head)
-    done.write_text(f"{key} {head}")
+    done.write_text(f"{key} {head} {git(tree, 'write-tree', '--missing-ok')}")
     return head
+
+
+def seen(tree):
+    """What is checked out in our own tree: the key and the commit of it, its files as a tree, those in the index, and whether any was edited."""
+    unlock(tree)
+    done = tree / ".git/checked-out"
+    before, head, files = "", "", ""
+    if done.exists():
+        before, head, files = done.read_text().split() or (before, head, files)
+    elif (tree / ".git/index").exists():  # just fetched
+        head, files = git(tree, "log", "-1", "--format=%H %T").split()
+    if not files:  # or half of them are the old ones, and half the new
+        return "", "", "", "", False
+    staged = git(tree, "write-tree", "--missing-ok")
+    # Held against the index: the commit checked out may have been borrowed, from a tree that is gone.
+    return before, head, files, staged, staged != files or bool(git(tree, "diff", "--no-ext-diff", "--name-only"))
+
+
+def save(here, tree, files, staged, head, edited):
+    """Save what somebody has edited in our tree, `files` at first, and what is in the way of a commit, as patches."""
+    way = set()
+    number = next(number for number in itertools.count(1) if not list(tree.parent.glob(f"edits-{number}*.patch")))
+    index = tree / ".git/edits"
+    try:
+        for path in git(tree, "diff-index", "--cached", "--name-only", "--diff-filter=D", "--no-renames", "-z", head).split("\0"):
+            if path:
+                way.update([path] if os.path.lexists(tree / path) else [str(each) for each in pathlib.PurePath(path).parents if (tree / each).is_file()])
+        if not edited and not way:
+            return
+        shutil.copy2(tree / ".git/index", index)
+        place = {"GIT_INDEX_FILE": str(index)}
+        git(tree, "add", "-u", env=place)
+        if way:
+            git(tree, "add", "-f", "--", *sorted(way), env=place)
+        now = git(tree, "write-tree", "--missing-ok", env=place)
+        for name, what in {"": now, "-staged": staged if staged not in (now, files) else ""}.items():
+            if what:
+                saved = tree.parent / f"edits-{number}{name}.patch"
+                part = saved.with_suffix(".part")
+                part.write_bytes(git(tree, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--binary", files, what, text=False))
+                part.rename(saved)
+                here.say(f"{tree} had edits; they are in {saved} now. Edit the tree that scripts/tree gives.")
+    except series.GitFail as fail:
+        raise Fail(Outcome.APPLY, f"{tree} has edits, which cannot be saved", fail.detail, f"copy them, then: rm -r {series.sh(tree)}") from None
+    finally:
+        index.unlink(missing_ok=True)
 
 
 # Configuration and build ------------------------------------------------------
