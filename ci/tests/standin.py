@@ -33,25 +33,25 @@ Maintainers List
 ----------------
 
 DMA MAPPING HELPERS
-M:	C Side <c@example.org>
-L:	dma-list@example.org
+M:	C Side <c@toy.home.arpa>
+L:	dma-list@toy.home.arpa
 S:	Supported
 F:	kernel/dma/
 
 RUST
-M:	Rust Side <r@example.org>
-L:	rust-list@example.org
+M:	Rust Side <r@toy.home.arpa>
+L:	rust-list@toy.home.arpa
 S:	Supported
 F:	rust/
 F:	samples/rust/
 
 RUST [ALLOC]
-M:	Alloc <a@example.org>
+M:	Alloc <a@toy.home.arpa>
 S:	Maintained
 F:	rust/kernel/alloc.rs
 
 THE REST
-L:	linux-kernel@example.org
+L:	linux-kernel@toy.home.arpa
 S:	Buried alive in reporters
 F:	*
 F:	*/
@@ -165,7 +165,7 @@ class Bench(unittest.TestCase):
             HOME=str(self.dir), XDG_CONFIG_HOME=str(self.dir), GIT_CONFIG_NOSYSTEM="1",
             RUST_DMA_ROOT=str(self.project), RUST_DMA_BUILD=str(self.dir / "build"), PYTHONDONTWRITEBYTECODE="1", TMPDIR=str(self.dir),
         )  # fmt: skip
-        (self.dir / ".gitconfig").write_text("[user]\n\tname = An Author\n\temail = author@example.org\n[init]\n\tdefaultBranch = main\n")
+        (self.dir / ".gitconfig").write_text("[user]\n\tname = An Author\n\temail = author@toy.home.arpa\n[init]\n\tdefaultBranch = main\n")
 
     # Trees ----
 
@@ -217,7 +217,7 @@ class Bench(unittest.TestCase):
         self.edit(tree, "rust/helpers/helpers.c", '#include "err.c"', '#include "dma.c"\n#include "err.c"')
         self.write(tree, "rust/helpers/dma.c", RS + "#include <linux/dma-mapping.h>\n")
         self.write(tree, "rust/kernel/dma.rs", RS + "// coherent memory, and an é\n")
-        self.edit(tree, "MAINTAINERS", "THE REST\n", "RUST [DMA]\nM:\tDMA <dma@example.org>\nS:\tMaintained\nF:\trust/kernel/dma.rs\n\nTHE REST\n")
+        self.edit(tree, "MAINTAINERS", "THE REST\n", "RUST [DMA]\nM:\tDMA <dma@toy.home.arpa>\nS:\tMaintained\nF:\trust/kernel/dma.rs\n\nTHE REST\n")
         self.commit(tree, "rust: dma: add coherent memory", "Drivers need it.\n\nAn é in the message.")
         self.edit(
             tree, "samples/rust/Makefile", "obj-$(CONFIG_SAMPLE_RUST_PRINT)",

@@ -18,8 +18,9 @@ import standin
 sys.path.insert(0, str(standin.REPO / "scripts/lib"))
 
 import checks
+import outcome
 
-APPLY, USAGE = 5, 2
+APPLY, TOOL, USAGE = 5, 3, 2
 NOW = "--mail-the-kernel-lists-now"
 LETTER = """\
 Subject: [PATCH 00/NN] rust: DMA
@@ -66,11 +67,15 @@ class Send(standin.Bench):
         super().setUp()
         self.root, self.kernel_tree = standin.machine(self)
         self.source = self.toy()
-        names = ("scripts/get_maintainer.pl", "scripts/checkpatch.pl", "scripts/spelling.txt", "scripts/const_structs.checkpatch")
+        names = ["scripts/get_maintainer.pl", "scripts/checkpatch.pl", "scripts/spelling.txt", "scripts/const_structs.checkpatch", "scripts/spdxcheck.py", "scripts/spdxexclude"]
+        names += [str(path.relative_to(self.kernel_tree)) for path in self.kernel_tree.glob("LICENSES/*/*")]
         files = {name: (self.kernel_tree / name).read_text() for name in names}
         files.update({name: f"{name}\n" for name in ("COPYING", "CREDITS", "README")}, **{"include/linux/dma-mapping.h": "/* C */\n"})
         files["MAINTAINERS"] = standin.FILES["MAINTAINERS"].replace("F:\tkernel/dma/\n", "F:\tinclude/linux/dma-mapping.h\nF:\tkernel/dma/\n")
         self.linux = self.kernel("next", "6.13", files)
+        (self.linux / "scripts/spdxcheck.py").chmod(0o755)
+        self.git(self.linux, "commit", "-q", "-a", "--amend", "--no-edit")
+        self.git(self.linux, "tag", "-f", "v6.13")
         (self.project / "cover-letter.txt").write_text(LETTER)
         self.ok("refresh", self.source, "--set", "v6.12", "--base", "v6.12.38")
         self.ok("port", "--directory", self.dir / "port", self.linux)
@@ -78,7 +83,7 @@ class Send(standin.Bench):
         self.git(self.project, "init", "-q")
         self.commit(self.project, "project")
         build = self.dir / "build"
-        build.mkdir()
+        build.mkdir(exist_ok=True)
         (build / "root").symlink_to(self.root)
         self.out = self.dir / "out"
 
@@ -148,8 +153,8 @@ class Send(standin.Bench):
         self.assertNotIn("To:", text)
         for message in (cover, *patches):
             to, cc = ({address for _, address in email.utils.getaddresses([message[kind]])} for kind in ("To", "Cc"))
-            self.assertEqual({"r@example.org", "dma@example.org", "c@example.org"}, to)
-            self.assertLessEqual({"rust-list@example.org", "dma-list@example.org", "linux-kernel@example.org"}, cc)
+            self.assertEqual({"r@toy.home.arpa", "dma@toy.home.arpa", "c@toy.home.arpa"}, to)
+            self.assertLessEqual({"rust-list@toy.home.arpa", "dma-list@toy.home.arpa", "linux-kernel@toy.home.arpa"}, cc)
             self.assertEqual(cover["Message-Id"] if message is not cover else None, message["In-Reply-To"])
 
     def test_real_base(self):
@@ -167,13 +172,66 @@ class Send(standin.Bench):
         self.assertEqual(before, (self.state(self.linux), self.state(self.project)))
 
     def test_other_submitter(self):
-        (self.dir / ".gitconfig").write_text("[user]\n\tname = Sub Mitter\n\temail = sub@example.net\n")
+        (self.dir / ".gitconfig").write_text("[user]\n\tname = Sub Mitter\n\temail = sub@toy.home.arpa\n")
         self.send()
         for message in self.messages()[1:]:
-            self.assertEqual("Sub Mitter <sub@example.net>", message["From"])
+            self.assertEqual("Sub Mitter <sub@toy.home.arpa>", message["From"])
             text = message.get_content()
-            self.assertTrue(text.startswith("From: An Author <author@example.org>\n\n"))
-            self.assertIn("Signed-off-by: An Author <author@example.org>\nSigned-off-by: Sub Mitter <sub@example.net>\n---\n", text)
+            self.assertTrue(text.startswith("From: An Author <author@toy.home.arpa>\n\n"))
+            self.assertIn("Signed-off-by: An Author <author@toy.home.arpa>\nSigned-off-by: Sub Mitter <sub@toy.home.arpa>\n---\n", text)
+
+    # Who can be written to ----
+
+    def placeholders(self, address="maintainers@users.noreply.toy.example"):
+        """Have the patches made by one to whom nobody can write, as those of the real series are."""
+        (self.dir / ".gitconfig").write_text(f"[user]\n\tname = The maintainers\n\temail = {address}\n[init]\n\tdefaultBranch = main\n")
+        self.edit(self.source, "MAINTAINERS", "M:\tDMA <dma@toy.home.arpa>", f"M:\tThe maintainers <{address}>")
+        self.git(self.source, "commit", "-q", "-a", "-s", "--fixup", "HEAD~1")
+        self.git(self.source, "-c", "sequence.editor=:", "rebase", "-q", "-i", "--autosquash", "HEAD~3")
+        self.git(self.source, "-c", "sequence.editor=:", "rebase", "-q", "-i", "-x", "f=$(mktemp); git log -1 --format=%B | sed '/^Signed/d' >$f; git commit -q --amend --reset-author -s -F $f", "v6.12.38")
+        self.redo()
+
+    def test_placeholders_are_not_sent(self):
+        """A submitter to whom nobody can write is asked for another address."""
+        for address in "maintainers@users.noreply.toy.example", "me@example.com", "me@localhost", "root@box", "me@host.invalid", "noreply@toy.home.arpa":
+            with self.subTest(address):
+                (self.dir / ".gitconfig").write_text(f"[user]\n\tname = Me\n\temail = {address}\n")
+                self.refused(address, "--submitter", "user.email", status=USAGE)
+
+    def test_placeholders_are_replaced(self):
+        """In From, sign-offs, MAINTAINERS and the recipients stands the submitter; the patches here stay as they are."""
+        self.placeholders()
+        before = self.state(self.project)
+        self.refused("users.noreply.toy.example", "--submitter", status=USAGE)
+        for how in ("option", "configuration of the tree"):
+            with self.subTest(how):
+                options = ("--submitter", "Sub Mitter <sub@toy.home.arpa>")
+                if how != "option":
+                    options = ()
+                    self.git(self.linux, "config", "user.name", "Sub Mitter")
+                    self.git(self.linux, "config", "user.email", "sub@toy.home.arpa")
+                self.send(*options)
+                for message in self.messages():
+                    self.assertEqual("Sub Mitter <sub@toy.home.arpa>", message["From"])
+                    self.assertIn("sub@toy.home.arpa", message["To"])
+                    self.assertNotIn("noreply", message.as_string() + message.get_content())
+                text = self.messages()[1].get_content()
+                self.assertIn("\n+M:\tSub Mitter <sub@toy.home.arpa>\n", text)
+                self.assertEqual(1, text.count("Signed-off-by: Sub Mitter <sub@toy.home.arpa>\n"))
+                self.assertEqual(1, text.count("Signed-off-by:"))
+                self.assertEqual(before, self.state(self.project))
+        self.git(self.linux, "am", "-q", *sorted(self.out.glob("*.eml"))[1:])
+
+    def test_other_placeholders_are_refused(self):
+        """Somebody else's, such as one of the tree's own maintainers: nothing is called ready."""
+        self.edit(self.linux, "MAINTAINERS", "r@toy.home.arpa", "rust@example.org")
+        self.git(self.linux, "commit", "-q", "-a", "--amend", "--no-edit")
+        self.git(self.linux, "tag", "-f", "v6.13")
+        self.ok("port", "--directory", self.dir / "port2", self.linux)
+        self.refused("rust@example.org", "0000-")
+
+    def test_bad_submitter(self):
+        self.refused("--submitter", status=USAGE, args=("--submitter", "me"))
 
     def test_sign_off_is_not_doubled(self):
         self.send()
@@ -190,7 +248,7 @@ class Send(standin.Bench):
         first = self.git(self.project, "rev-parse", "HEAD")
         self.send()
         change = re.search(r"change-id: .*", self.messages()[0].get_content())[0]
-        self.write(self.project, "series/sent", f"# Sent.\nv1 {first} 20260101-v1-0@example.org\n")
+        self.write(self.project, "series/sent", f"# Sent.\nv1 {first} 20260101-v1-0@toy.home.arpa\n")
         shutil.rmtree(self.out)
         self.refused("no changelog")
         letter = self.project / "cover-letter.txt"
@@ -203,14 +261,14 @@ class Send(standin.Bench):
         cover = self.messages()[0]
         text = cover.get_content()
         self.assertEqual("[PATCH v2 0/2] rust: DMA", cover["Subject"])
-        self.assertIn("Changes in v2:\n- Twice as fast, for $5.\n- Link to v1: https://lore.kernel.org/r/20260101-v1-0@example.org\n", text)
+        self.assertIn("Changes in v2:\n- Twice as fast, for $5.\n- Link to v1: https://lore.kernel.org/r/20260101-v1-0@toy.home.arpa\n", text)
         self.assertIn("Range-diff against v1:\n\n1:", text)
         self.assertIn("-+// sample", text)
         self.assertIn("++// example", text)
         self.assertIn(change, text)
 
     def test_lost_version(self):
-        self.write(self.project, "series/sent", f"v1 {'0' * 39}1 x@example.org\n")
+        self.write(self.project, "series/sent", f"v1 {'0' * 39}1 x@toy.home.arpa\n")
         letter = self.project / "cover-letter.txt"
         letter.write_text(letter.read_text().replace("\n---\nAn Author", "\n---\nChanges in v2:\n- x\n\n---\nAn Author"))
         self.assertIn("this clone has not", self.bad(USAGE, "send", "--output", self.out, self.linux))
@@ -259,9 +317,69 @@ class Send(standin.Bench):
         self.assertIn("has not the commit of v6.13", self.bad(APPLY, "send", self.source))
         self.assertIn("not a Linux kernel", self.bad(USAGE, "send", self.project))
 
+    def test_licence(self):
+        """One that the kernel has not is found; that it has is not enough of a sign that somebody looked."""
+        self.edit(self.source, "samples/rust/rust_dma.rs", "Identifier: GPL-2.0\n", "Identifier: GPL-2.0-only AND Nonsense\n")
+        self.git(self.source, "commit", "-q", "-a", "--amend", "--no-edit")
+        self.redo()
+        self.refused("Nonsense", "SPDX")
+
+    def test_check_that_cannot_be_made(self):
+        """A tool that is missing is not taken for one that is content."""
+        for name in "spdxcheck.py", "spelling.txt":
+            with self.subTest(name):
+                self.git(self.linux, "checkout", "-q", "--detach", "v6.13")
+                self.git(self.linux, "rm", "-q", f"scripts/{name}")
+                self.git(self.linux, "commit", "-q", "--amend", "--no-edit")
+                self.refused(name, status=TOOL)
+        tree = self.dir / "checked"
+        self.git(self.dir, "clone", "-q", "-s", self.linux, tree)
+        self.git(tree, "checkout", "-q", "--detach", "v6.13")
+        for each in checks.TOP:
+            (tree / each).mkdir(exist_ok=True)
+        for word, hidden in {
+            "codespell": ("/usr/share/codespell", "/usr/lib/python3/dist-packages/codespell_lib"),
+            "spdxcheck": ("/usr/lib/python3/dist-packages/git",),
+        }.items():
+            with self.subTest(word):
+                tools = checks.Inside(self.root, see=[self.dir])
+                patch = self.patch(1, "v6.13")
+                self.assertEqual("", checks.checkpatch(tools, tree, [patch]))
+                command = tools.command
+                away = [option for path in hidden for option in ("--tmpfs", path)]
+                tools.command = lambda *words: (found := command(*words))[: found.index("--")] + away + found[found.index("--") :]
+                with self.assertRaises(outcome.Fail) as caught:
+                    checks.checkpatch(tools, tree, [patch])
+                self.assertEqual(TOOL, caught.exception.outcome)
+                self.assertIn(word, f"{caught.exception.cause} {caught.exception.detail}")
+
     def test_folder_with_other_things(self):
-        self.write(self.out, "thesis.txt", "precious")
-        self.assertIn("something other", self.bad(USAGE, "send", "--output", self.out, self.linux))
+        """What send did not write, or has been edited since, is left alone, and said to be there."""
+        for name, text in ("thesis.txt", "precious"), ("0001-mine.eml", "From: me\n"), ("old/0001-x.eml", "x"):
+            with self.subTest(name):
+                self.write(self.out, name, text)
+                self.assertIn(name.split("/")[0], self.bad(USAGE, "send", "--output", self.out, self.linux))
+                self.assertEqual(text, (self.out / name).read_text())
+                shutil.rmtree(self.out)
+        self.send()
+        path = sorted(self.out.glob("*.eml"))[1]
+        path.write_text(path.read_text() + "PS: mine\n")
+        self.assertIn(path.name, self.bad(USAGE, "send", "--output", self.out, self.linux))
+        self.assertTrue(path.read_text().endswith("PS: mine\n"))
+
+    def test_written_again(self):
+        """What send wrote itself is replaced, whole or cut short."""
+        self.send()
+        first = sorted(path.name for path in self.out.iterdir())
+        last = sorted(self.out.glob("*.eml"))[-1]
+        last.unlink()
+        self.edit(self.source, "samples/rust/rust_dma.rs", "// sample", "// example")
+        self.git(self.source, "commit", "-q", "-a", "--amend", "-s", "-m", "samples: rust: add another", "-m", "It is needed.")
+        self.redo()
+        self.send()
+        second = sorted(path.name for path in self.out.iterdir())
+        self.assertEqual(len(first), len(second))
+        self.assertNotEqual(first, second)
 
     # Mail ----
 
@@ -290,7 +408,7 @@ class Send(standin.Bench):
     def test_reflect(self):
         mails = self.sink()
         self.ok("send", "--reflect", self.linux)
-        self.assertEqual([["author@example.org"]] * 3, [to for to, _ in mails])
+        self.assertEqual([["author@toy.home.arpa"]] * 3, [to for to, _ in mails])
         self.assertFalse((self.project / "series/sent").exists())
 
     def test_really_send(self):
@@ -305,7 +423,7 @@ class Send(standin.Bench):
         self.assertEqual(0, result.returncode, result.stdout + result.stderr)
         self.assertEqual(3, len(mails))
         for to, _ in mails:
-            self.assertLessEqual({"r@example.org", "dma-list@example.org"}, set(to))
+            self.assertLessEqual({"r@toy.home.arpa", "dma-list@toy.home.arpa"}, set(to))
         message = email.message_from_bytes(mails[0][1])["Message-Id"].strip("<>")
         self.assertTrue((self.project / "series/sent").read_text().endswith(f"v1 {self.git(self.project, 'rev-parse', 'HEAD')} {message}\n"))
 

@@ -64,12 +64,29 @@ def objects(path):
     return found
 
 
+def licences(tools, tree):
+    """Raise Fail unless the check on licences works: checkpatch takes silence for consent, even a crash's."""
+    for licence, good in ("GPL-2.0", True), ("No-Such-Licence", False):
+        command = f"echo 'SPDX-License-Identifier: {licence}' | scripts/spdxcheck.py -"
+        result = tools.run("sh", "-c", command, cwd=tree)
+        if result.stderr or bool(result.stdout) == good:
+            raise Fail(
+                Outcome.TOOL,
+                f"scripts/spdxcheck.py of {tree} does not work, so licences cannot be checked",
+                result.stdout + result.stderr,
+                "with --host-tools: apt-get install python3-git python3-ply codespell; else see what it says",
+            )
+
+
 def checkpatch(tools, tree, patches):
     """What checkpatch has to say of patches, each; "" when it has no error, warning or check."""
+    licences(tools, tree)
 
     def one(patch):
         result = tools.run("perl", "scripts/checkpatch.pl", "--strict", "--codespell", "--no-summary", "--color=never", patch, cwd=tree)
-        text = (result.stdout + result.stderr).strip()
+        if result.stderr:  # a dictionary that is missing, a program that crashed
+            raise Fail(Outcome.TOOL, "checkpatch.pl cannot make all of its checks", result.stderr, "with --host-tools: apt-get install python3-git python3-ply codespell; else see what it says")
+        text = result.stdout.strip()
         # An exit status of 0 is not enough: it is 0 when checkpatch found nothing to check, too.
         good = not result.returncode and "has no obvious style problems" in text and not re.search(r"^(ERROR|WARNING|CHECK):", text, re.M)
         return "" if good else f"{os.path.basename(patch)}:\n{text}"
