@@ -296,11 +296,12 @@ class Bench(unittest.TestCase):
     def unwrap_git(self):
         self.env["PATH"] = os.environ["PATH"]
 
-    def interrupt(self, verb, number, name, *args):
-        """Send a script a signal while git does `verb`; its status, when all that it had started has ended."""
+    def interrupt(self, verb, number, name, *args, count=1):
+        """Send a script a signal while git does `verb` for the `count`th time; its status, when all that it had started has ended."""
         reached = self.dir / "reached"
         reached.unlink(missing_ok=True)
-        self.wrap_git(verb, f'[ -e "{reached}" ] || {{ echo $$ >"{reached}.new"; mv "{reached}.new" "{reached}"; sleep 0.5; }}')
+        self.write(self.dir, "count", "")
+        self.wrap_git(verb, f'''echo >>"$HOME/count"; [ $(wc -l <"$HOME/count") != {count} ] || {{ echo $$ >"$HOME/new"; mv "$HOME/new" "$HOME/reached"; sleep 0.5; }}''')
         script = subprocess.Popen(
             [REPO / "scripts" / name, *map(str, args)], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, start_new_session=True,

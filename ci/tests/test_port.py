@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """scripts/port, and that the two sets stay in step."""
 
+import signal
 import sys
 import unittest
 
@@ -140,6 +141,29 @@ class Port(standin.Bench):
         self.assertIsNone(self.in_step())
         self.assertIn("as the last time: rust/kernel/lib.rs", self.port())
         self.assertIsNone(self.in_step())
+
+    def test_interrupted(self):
+        """At any of its patches: the same again works."""
+        for verb, count in ("am", 1), ("am", 2), ("apply", 1), ("apply", 2), ("add", 1):
+            for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL):
+                with self.subTest(f"{number.name} at git {verb}, the {count}. time"):
+                    status = self.interrupt(verb, number, "port", "--directory", self.work, self.linux, count=count)
+                    self.assertEqual(-number if number == signal.SIGKILL else 130, status)
+                    self.port(self.linux)
+                    self.assertIsNone(self.in_step())
+
+    def test_finishing_by_hand_is_waited_for(self):
+        """What was begun by hand is not given up, whatever is called."""
+        self.edit(self.source, "rust/kernel/lib.rs", 'PREFIX: &str = ""', 'PREFIX: &str = "dma"')
+        self.commit(self.source, "rust: give the prefix a value")
+        self.ok("refresh", self.source, "--set", "v6.12", "--base", "v6.12.38")
+        self.edit(self.linux, "rust/kernel/lib.rs", "/// Prefix.", "/// The prefix.")
+        self.commit(self.linux, "prefix")
+        self.bad(APPLY, "port", "--directory", self.work, self.linux)
+        self.write(self.work, "rust/kernel/lib.rs", "// half done\n")
+        for again in ([self.linux], ["--continue"], []):
+            self.assertIn("in progress", self.bad(APPLY, "port", "--directory", self.work, *again))
+            self.assertEqual("// half done\n", (self.work / "rust/kernel/lib.rs").read_text())
 
     def test_work_is_not_lost(self):
         self.port(self.linux)

@@ -773,6 +773,26 @@ class Tree(standin.Bench):
         for status in (0, DISK):
             self.assertEqual(1, len({seen for each, _, seen in found if each == status}), found)
 
+    def test_interrupted(self):
+        """Making the tree, and writing it back: the next run works, and nothing is left behind."""
+        for name, verbs in {"tree": ("init", "am", "reset"), "refresh": ("format-patch", "am")}.items():
+            words = (name, "--base", self.linux, self.tree) if name == "tree" else (name, self.tree)
+            for verb in verbs:
+                for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL):
+                    with self.subTest(f"{name}, {number.name} at git {verb}"):
+                        if name == "tree":
+                            shutil.rmtree(self.tree, ignore_errors=True)
+                        else:
+                            self.git(self.tree, "commit", "-q", "--amend", "-s", "-m", "samples: rust: add", "-m", f"{verb} {number}")
+                        self.assertEqual(-number if number == signal.SIGKILL else INTERRUPTED, self.interrupt(verb, number, *words))
+                        self.ok(*words)
+                        self.assertEqual([], [path for tree in (self.linux, self.tree) for path in (tree / ".git").glob("worktrees/*")])
+                        left = [path for path in self.dir.glob("rust-dma-*") if number != signal.SIGKILL or (path / ".git").exists()]
+                        self.assertEqual([], [*left, *self.dir.glob(".*.part"), *self.project.rglob(".*.part")])
+                        for path in self.dir.glob("rust-dma-*"):
+                            shutil.rmtree(path)
+                        self.assertIn("nothing changed", self.ok("refresh", self.tree))
+
     def test_uncommitted_edits_are_named(self):
         self.make()
         self.write(self.tree, "rust/kernel/dma.rs", "// mine\n")

@@ -108,6 +108,9 @@ def repair(directory):
 def make(directory, source, commit, set_name, patches=True):
     """A new tree at `directory`, of a commit of the repository `source` and the set on top."""
     part = directory.with_name(f".{directory.name}.part")
+    if (part / ".git/config").exists():  # a run was killed
+        with contextlib.suppress(series.GitFail):
+            series.clear(part)
     shutil.rmtree(part, ignore_errors=True)
     try:
         borrow(part, source)

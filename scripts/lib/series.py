@@ -522,7 +522,7 @@ def sparse(tree, commit, paths):
     It takes a second where the whole tree takes twenty, and no setting is
     written: all of them are given on the command line.
     """
-    _clear(tree)
+    clear(tree)
     top = pathlib.Path(tempfile.mkdtemp(prefix="rust-dma-"))
     try:
         held = os.open(top, os.O_RDONLY)
@@ -548,7 +548,7 @@ def _remove(tree, top):
         git(tree, "worktree", "remove", "--force", "--force", top)
 
 
-def _clear(tree):
+def clear(tree):
     """Remove what runs that were killed have left. One that is at work has its worktree locked."""
     for entry in git(tree, "worktree", "list", "--porcelain", "-z").split("\0\0"):
         about = dict(line.partition(" ")[::2] for line in entry.split("\0"))
