@@ -333,7 +333,7 @@ class Send(standin.Bench):
                 self.git(self.linux, "commit", "-q", "--amend", "--no-edit")
                 self.refused(name, status=TOOL)
         tree = self.dir / "checked"
-        self.git(self.dir, "clone", "-q", "-s", self.linux, tree)
+        self.git(self.dir, "clone", "-q", "-s", "-n", self.linux, tree)
         self.git(tree, "checkout", "-q", "--detach", "v6.13")
         for each in checks.TOP:
             (tree / each).mkdir(exist_ok=True)
