@@ -164,6 +164,12 @@ class Disk(unittest.TestCase):
             here.run(["cp", "/etc/passwd", "/dev/full"], "cannot write")
         self.assertEqual(Outcome.DISK, caught.exception.outcome)
 
+    def test_in_other_words(self):
+        for words in "E: You don't have enough free space in /x/.", "tar: x: Cannot write: No space left on device", "x: Disk quota exceeded":
+            with self.assertRaises(outcome.Fail) as caught, stage.Stage("writing") as here:
+                here.run(["sh", "-c", 'echo "$1"; exit 1', "sh", words], "cannot write")
+            self.assertEqual(Outcome.DISK, caught.exception.outcome)
+
     def test_we_find_it_full(self):
         script = "import outcome\ndef main():\n    with open('/dev/full', 'w') as file: file.write('x')\noutcome.main(main)"
         ran = subprocess.run([sys.executable, "-c", script], cwd=root.TOP / "scripts/lib", capture_output=True, text=True)

@@ -7,6 +7,12 @@ boots, runs the kernel's Rust doctests and selftests. What is there already, and
 still right, is not made again. All of it is under build/.
 """
 
+import signal
+
+if __name__ == "__main__":
+    # Nothing has begun yet, so there is nothing to be said; outcome.main() has more to do.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import concurrent.futures
 import hashlib

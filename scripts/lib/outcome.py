@@ -5,6 +5,7 @@ import contextlib
 import enum
 import errno
 import os
+import re
 import shlex
 import signal
 import sys
@@ -168,6 +169,8 @@ def run(function):
 
 
 SPACE = "free some space (df -h), then run the same command again"
+# In the words of C, and of apt.
+FULL = re.compile("No space left on device|Disk quota exceeded|enough free space")
 WHERE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
 
 
@@ -175,7 +178,7 @@ def explained(error):
     """An exception as a Fail."""
     if isinstance(error, Fail):
         # Whatever it kept from being done: a patch from applying, a tool from running.
-        if error.outcome != Outcome.DISK and os.strerror(errno.ENOSPC) in str(error.detail):
+        if error.outcome != Outcome.DISK and FULL.search(str(error.detail)):
             return Fail(Outcome.DISK, f"no space left: {error.cause}", error.detail, SPACE)
         return error
     if isinstance(error, KeyboardInterrupt):

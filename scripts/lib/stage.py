@@ -19,7 +19,7 @@ import threading
 import time
 
 import lock
-from outcome import SPACE, Fail, Outcome, endings, later
+from outcome import FULL, SPACE, Fail, Outcome, endings, later
 
 WINDOW = 4  # lines of output shown of a running stage
 
@@ -241,7 +241,7 @@ class Stage:
             raise Interrupted
         if status:
             lines = list(self.tail)
-            if any("No space left on device" in line for line in lines):
+            if any(map(FULL.search, lines)):
                 raise Fail(Outcome.DISK, f"no space left: {cause}", what_matters(lines), SPACE)
             if self.log:
                 self.file.flush()
