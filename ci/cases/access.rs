@@ -9,7 +9,9 @@ use crate::{
 use kernel::{
     device::Start,
     dma::{dma_mb, dma_rmb, dma_wmb, Coherent},
-    dma_read, dma_struct, dma_write, pci,
+    dma_struct,
+    io::Io,
+    io_project, io_read, io_write, pci,
     prelude::*,
 };
 
@@ -50,15 +52,15 @@ pub(crate) fn words(test: &mut Test<'_, '_>) -> Result {
     macro_rules! both {
         ($($field:ident: $ty:ty),*) => {
             $(for value in [<$ty>::MIN, <$ty>::MAX, 0, 1, 0x7e_u8 as $ty] {
-                memory.write(&Words {
+                memory.copy_write(Words {
                     a: !0, b: !0, c: !0, d: !0, e: !0, f: !0, g: !0, h: !0, i: !0, j: !0, padding: [0xff; 2],
                 });
-                dma_write!(memory, .$field, value);
-                check!(dma_read!(memory, .$field) == value);
-                check!(memory.read().$field == value);
+                io_write!(memory, .$field, value);
+                check!(io_read!(memory, .$field) == value);
+                check!(memory.copy_read().$field == value);
                 // and nothing else
-                dma_write!(memory, .$field, !0);
-                let all = memory.read();
+                io_write!(memory, .$field, !0);
+                let all = memory.copy_read();
                 check!(all.a == !0 && all.b == !0 && all.c == !0 && all.d == !0 && all.e == !0);
                 check!(all.f == !0 && all.g == !0 && all.h == !0 && all.i == !0 && all.j == !0);
                 check!(all.padding == [0xff; 2]);
@@ -79,15 +81,15 @@ pub(crate) fn fields(test: &mut Test<'_, '_>) -> Result {
     let memory = Coherent::<Rows>::zeroed(dma, GFP_KERNEL)?;
     for row in 0..3 {
         for column in 0..2 {
-            dma_write!(memory, .rows[row]?[column]?.word, (10 * row + column) as u32);
-            dma_write!(memory, .rows[row]?[column]?.tail[3], row as u16);
+            io_write!(memory, .rows[try: row][try: column].word, (10 * row + column) as u32);
+            io_write!(memory, .rows[try: row][try: column].tail[build: 3], row as u16);
         }
     }
-    check!(dma_read!(memory, .rows[2][1].word) == 21);
-    check!(dma_read!(memory, .rows[0][1].word) == 1);
-    check!(dma_read!(memory, .rows[2][0].tail[3]) == 2);
-    check!(dma_read!(memory, .rows[2][0].tail[2]) == 0);
-    check!(dma_read!(memory, .end) == 0);
+    check!(io_read!(memory, .rows[build: 2][build: 1].word) == 21);
+    check!(io_read!(memory, .rows[build: 0][build: 1].word) == 1);
+    check!(io_read!(memory, .rows[build: 2][build: 0].tail[build: 3]) == 2);
+    check!(io_read!(memory, .rows[build: 2][build: 0].tail[build: 2]) == 0);
+    check!(io_read!(memory, .end) == 0);
     Ok(())
 }
 
@@ -104,15 +106,15 @@ pub(crate) fn indices(test: &mut Test<'_, '_>) -> Result {
     let rows = Coherent::<Rows>::zeroed(dma, GFP_KERNEL)?;
     let slice = Coherent::<[u32]>::zeroed_slice(dma, 1024, GFP_KERNEL)?;
     let read_row = |row: usize, column: usize| -> Result<u32> {
-        Ok(dma_read!(rows, .rows[row]?[column]?.word))
+        Ok(io_read!(rows, .rows[try: row][try: column].word))
     };
     let write_row = |row: usize, column: usize| -> Result {
-        dma_write!(rows, .rows[row]?[column]?.word, !0);
+        io_write!(rows, .rows[try: row][try: column].word, !0);
         Ok(())
     };
-    let read = |index: usize| -> Result<u32> { Ok(dma_read!(slice, [index]?)) };
+    let read = |index: usize| -> Result<u32> { Ok(io_read!(slice, [try: index])) };
     let write = |index: usize, value: u32| -> Result {
-        dma_write!(slice, [index]?, value);
+        io_write!(slice, [try: index], value);
         Ok(())
     };
     for (row, column) in [
@@ -124,10 +126,10 @@ pub(crate) fn indices(test: &mut Test<'_, '_>) -> Result {
         (usize::MAX, 0),
         (0, usize::MAX),
     ] {
-        check!(read_row(row, column) == Err(EINVAL));
-        check!(write_row(row, column) == Err(EINVAL));
+        check!(read_row(row, column) == Err(ERANGE));
+        check!(write_row(row, column) == Err(ERANGE));
     }
-    check!(dma_read!(rows, .end) == 0);
+    check!(io_read!(rows, .end) == 0);
     check!(read_row(2, 1) == Ok(0));
     write(1023, 7)?;
     check!(read(1023) == Ok(7));
@@ -140,8 +142,8 @@ pub(crate) fn indices(test: &mut Test<'_, '_>) -> Result {
         isize::MAX as usize,
         usize::MAX,
     ] {
-        check!(read(index) == Err(EINVAL));
-        check!(write(index, 9) == Err(EINVAL));
+        check!(read(index) == Err(ERANGE));
+        check!(write(index, 9) == Err(ERANGE));
     }
     check!(read(0) == Ok(0));
     check!(read(1) == Ok(0));
@@ -157,7 +159,7 @@ pub(crate) fn index_once(test: &mut Test<'_, '_>) -> Result {
         at - 1
     };
     for value in 0..4 {
-        dma_write!(slice, [next()]?, 100 + value);
+        io_write!(slice, [try: next()], 100 + value);
     }
     at = 0;
     let mut next = || {
@@ -165,20 +167,20 @@ pub(crate) fn index_once(test: &mut Test<'_, '_>) -> Result {
         at - 1
     };
     for value in 0..4 {
-        check!(dma_read!(slice, [next()]?) == 100 + value);
+        check!(io_read!(slice, [try: next()]) == 100 + value);
     }
     let mut evaluated = 0;
     let mut write = |index: usize| -> Result {
-        dma_write!(slice, [index]?, {
+        io_write!(slice, [try: index], {
             evaluated += 1;
             evaluated
         });
         Ok(())
     };
     write(0)?;
-    check!(write(4) == Err(EINVAL));
+    check!(write(4) == Err(ERANGE));
     check!(evaluated >= 1 && evaluated <= 2);
-    check!(dma_read!(slice, [0]?) == 1);
+    check!(io_read!(slice, [try: 0]) == 1);
     Ok(())
 }
 
@@ -191,15 +193,17 @@ pub(crate) fn copies(test: &mut Test<'_, '_>) -> Result {
     for at in 0..18 {
         for len in Iterator::chain(0..40, [63, 64, 65, 200, 238]) {
             for skew in [0, 1, 3, 4] {
-                memory.copy_from_slice(0, &fill)?;
+                memory.copy_from_slice(&fill);
                 let from = &from[skew..][..len];
-                memory.copy_from_slice(at, from)?;
-                memory.copy_to_slice(0, &mut found)?;
+                io_project!(memory, [try: at..at + len]).copy_from_slice(from);
+                memory.copy_to_slice(&mut found);
                 check!(found[..at].iter().all(|byte| *byte == 0xee));
                 check!(found[at..at + len] == *from);
                 check!(found[at + len..].iter().all(|byte| *byte == 0xee));
                 let mut back = [0xdd; 256];
-                memory.copy_to_slice(at, &mut back[skew..][..len])?;
+                io_project!(memory, [try: at..]
+                    [try: ..len])
+                .copy_to_slice(&mut back[skew..][..len]);
                 check!(back[skew..][..len] == *from);
                 check!(back[..skew].iter().all(|byte| *byte == 0xdd));
                 check!(back[skew + len..].iter().all(|byte| *byte == 0xdd));
@@ -209,38 +213,55 @@ pub(crate) fn copies(test: &mut Test<'_, '_>) -> Result {
     Ok(())
 }
 
-/// What is not all there is not copied at all.
+/// What is not all there can't be had, nor copied.
 pub(crate) fn copies_range(test: &mut Test<'_, '_>) -> Result {
     let memory = Coherent::<[u16]>::zeroed_slice(test.dma()?, 100, GFP_KERNEL)?;
-    let (ones, mut to) = ([1; 101], [2; 101]);
-    for (index, len) in [
-        (100, 1),
-        (99, 2),
+    let (ones, mut to) = ([1; 100], [2; 101]);
+    let len = |start: usize, end: usize| -> Result<usize> {
+        Ok(io_project!(memory, [try: start..end]).len())
+    };
+    for (start, end) in [
+        (100, 101),
+        (99, 101),
         (0, 101),
-        (1, 100),
-        (101, 0),
-        (101, 1),
-        (50, 51),
+        (1, 101),
+        (101, 101),
+        (101, 102),
+        (50, 49),
+        (usize::MAX, usize::MAX),
         (usize::MAX, 0),
-        (usize::MAX, 1),
-        (usize::MAX - 1, 3),
-        (usize::MAX - 99, 100),
-        (usize::MAX / 2 + 1, 0),
-        (usize::MAX / 2 + 1, 2),
-        (isize::MAX as usize, 1),
+        (usize::MAX - 1, 1),
+        (0, usize::MAX),
+        (usize::MAX / 2 + 1, usize::MAX / 2 + 1),
+        (usize::MAX / 2 + 1, usize::MAX / 2 + 3),
+        (99, isize::MAX as usize),
     ] {
-        check!(memory.copy_from_slice(index, &ones[..len]) == Err(EINVAL));
-        check!(memory.copy_to_slice(index, &mut to[..len]) == Err(EINVAL));
-        check!(to == [2; 101]);
+        check!(len(start, end) == Err(ERANGE));
     }
-    memory.copy_from_slice(100, &[])?;
-    memory.copy_to_slice(100, &mut [])?;
-    memory.copy_to_slice(0, &mut [])?;
-    memory.copy_to_slice(0, &mut to[..100])?;
+    for start in [101, usize::MAX] {
+        let rest = || -> Result<usize> { Ok(io_project!(memory, [try: start..]).len()) };
+        check!(rest() == Err(ERANGE));
+        let first = || -> Result<usize> { Ok(io_project!(memory, [try: ..start]).len()) };
+        check!(first() == Err(ERANGE));
+    }
+    check!(len(100, 100) == Ok(0) && len(0, 100) == Ok(100));
+    io_project!(memory, [try: 100..]).copy_from_slice(&[]);
+    io_project!(memory, [try: ..0]).copy_to_slice(&mut []);
+    memory.copy_to_slice(&mut to[..100]);
     check!(to[..100] == [0; 100] && to[100] == 2);
-    memory.copy_from_slice(0, &ones[..100])?;
-    memory.copy_to_slice(99, &mut to[100..])?;
+    memory.copy_from_slice(&ones);
+    io_project!(memory, [try: 99..]).copy_to_slice(&mut to[100..]);
     check!(to[100] == 1);
+    // A range within a range.
+    let part = io_project!(memory, [try: 10..20]);
+    let past = || -> Result<u16> { Ok(io_read!(part, [try: 10])) };
+    check!(past() == Err(ERANGE));
+    io_write!(part, [try: 9], 7);
+    check!(io_read!(memory, [try: 19]) == 7);
+    // The start is aligned for what it is taken for, and there is enough of it.
+    check!(part.try_cast::<[u8; 20]>()?.size() == 20);
+    check!(part.try_cast::<[u8; 21]>().err() == Some(EINVAL));
+    check!(io_project!(memory, [try: 1..]).try_cast::<u32>().err() == Some(EINVAL));
     Ok(())
 }
 
@@ -249,31 +270,31 @@ pub(crate) fn values(test: &mut Test<'_, '_>) -> Result {
     let dma = test.dma()?;
     let memory = Coherent::<Nested>::zeroed(dma, GFP_KERNEL)?;
     check!(memory.size() == core::mem::size_of::<Nested>());
-    let mut value = memory.read();
+    let mut value = memory.copy_read();
     check!(value.head == 0 && value.tail == [0; 8]);
     value.tail = [1, 2, 3, 4, 5, 6, 7, 8];
     value.records[2][1].tail[3] = 0xabcd;
-    memory.write(&value);
-    check!(dma_read!(memory, .tail[3]) == 4);
-    check!(dma_read!(memory, .records[2][1].tail[3]) == 0xabcd);
-    dma_write!(memory, .head, 0x55);
-    check!(memory.read().head == 0x55);
+    memory.copy_write(value);
+    check!(io_read!(memory, .tail[build: 3]) == 4);
+    check!(io_read!(memory, .records[build: 2][build: 1].tail[build: 3]) == 0xabcd);
+    io_write!(memory, .head, 0x55);
+    check!(memory.copy_read().head == 0x55);
     let odd = Coherent::<[u8; 7]>::zeroed(dma, GFP_KERNEL)?;
-    odd.write(&[1, 2, 3, 4, 5, 6, 7]);
-    check!(odd.read() == [1, 2, 3, 4, 5, 6, 7]);
+    odd.copy_write([1, 2, 3, 4, 5, 6, 7]);
+    check!(odd.copy_read() == [1, 2, 3, 4, 5, 6, 7]);
     Ok(())
 }
 
 pub(crate) fn barriers(test: &mut Test<'_, '_>) -> Result {
     let slice = Coherent::<[u32]>::zeroed_slice(test.dma()?, 2, GFP_KERNEL)?;
     for value in 0..1000 {
-        dma_write!(slice, [0]?, value);
+        io_write!(slice, [try: 0], value);
         dma_wmb();
-        dma_write!(slice, [1]?, value);
+        io_write!(slice, [try: 1], value);
         dma_mb();
-        check!(dma_read!(slice, [1]?) == value);
+        check!(io_read!(slice, [try: 1]) == value);
         dma_rmb();
-        check!(dma_read!(slice, [0]?) == value);
+        check!(io_read!(slice, [try: 0]) == value);
     }
     Ok(())
 }
@@ -281,7 +302,7 @@ pub(crate) fn barriers(test: &mut Test<'_, '_>) -> Result {
 pub(crate) fn volatile(test: &mut Test<'_, '_>) -> Result {
     let dma = test.dma_and_edu()?;
     let flags = Coherent::<Flags>::zeroed(dma, GFP_KERNEL)?;
-    dma_write!(flags, .before, 0x600d);
+    io_write!(flags, .before, 0x600d);
     test.kept.flags = Some(flags);
     Ok(())
 }
@@ -290,7 +311,7 @@ pub(crate) fn volatile(test: &mut Test<'_, '_>) -> Result {
 #[inline(never)]
 fn wait_field(flags: &Coherent<'_, Flags>) -> u32 {
     for _ in 0..LONG {
-        let done = dma_read!(flags, .done);
+        let done = io_read!(flags, .done);
         if done != 0 {
             return done;
         }
@@ -301,7 +322,7 @@ fn wait_field(flags: &Coherent<'_, Flags>) -> u32 {
 #[inline(never)]
 fn wait_value(flags: &Coherent<'_, Flags>) -> u32 {
     for _ in 0..LONG {
-        let done = flags.read().done;
+        let done = flags.copy_read().done;
         if done != 0 {
             return done;
         }
@@ -314,13 +335,13 @@ const LONG: u32 = 2_000_000_000;
 /// Waits for what the device writes in a loop that calls nothing. Were the read an ordinary one, the
 /// compiler would do it once.
 pub(crate) fn volatile_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
-    dev.set_master();
+    data.set_master(dev)?;
     let (edu, flags) = (data.edu()?, data.kept.flags.as_ref().ok_or(EINVAL)?);
     edu.fetch(flags.dma_address(), 0, 4)?;
     let store = || -> Result {
-        dma_write!(flags, .done, 0);
+        io_write!(flags, .done, 0);
         dma_mb();
-        edu.begin_store(0, flags.dma_address_at(4)?, 4)
+        edu.begin_store(0, io_project!(flags, .done).dma_address(), 4)
     };
     store()?;
     check!(wait_field(flags) == 0x600d);

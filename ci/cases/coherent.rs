@@ -6,8 +6,13 @@ use crate::{Data, Test};
 use kernel::{
     alloc::{flags, Flags},
     device::Start,
-    dma::{as_u64, attrs, Attrs, Coherent, CoherentBox, CoherentHandle, Dma, DmaMask},
-    dma_struct, init, pci,
+    dma::{
+        as_u64, attrs, Attrs, Coherent, CoherentBox, CoherentHandle, Dma, DmaMask, FromDevice,
+        NonCoherent,
+    },
+    dma_struct, init,
+    io::Io,
+    io_project, io_read, pci,
     prelude::*,
 };
 
@@ -62,7 +67,7 @@ fn all_zero(memory: &Bytes<'_>) -> Result<bool> {
     let mut at = 0;
     while at < memory.len() {
         let len = PAGE.min(memory.len() - at);
-        memory.copy_to_slice(at, &mut some[..len])?;
+        io_project!(memory, [try: at..at + len]).copy_to_slice(&mut some[..len]);
         if some[..len].iter().any(|byte| *byte != 0) {
             return Ok(false);
         }
@@ -95,22 +100,23 @@ pub(crate) fn sizes(test: &mut Test<'_, '_>) -> Result {
         check!(memory.len() == len);
         check!(memory.size() == len);
         check!(as_u64(memory.dma_address()) % PAGE as u64 == 0);
-        check!(as_u64(memory.dma_address_at(len - 1)?) <= DmaMask::new::<28>().value());
+        let last = io_project!(memory, [try: len - 1]);
+        check!(last.dma_address() - memory.dma_address() == len as u64 - 1);
+        check!(as_u64(last.dma_address()) <= DmaMask::new::<28>().value());
         check!(all_zero(&memory)?);
-        memory.copy_from_slice(len - 1, &[0xa5])?;
-        let mut last = [0];
-        memory.copy_to_slice(len - 1, &mut last)?;
-        check!(last == [0xa5]);
-        check!(memory.copy_to_slice(len, &mut last) == Err(EINVAL));
+        last.write_val(0xa5);
+        check!(io_read!(memory, [try: len - 1]) == 0xa5);
+        let past = || -> Result<u8> { Ok(io_read!(memory, [try: len])) };
+        check!(past() == Err(ERANGE));
     }
     let odd = Coherent::<Odd>::zeroed(dma, GFP_KERNEL)?;
     check!(odd.size() == 4097);
-    check!(odd.dma_address_at(4096).is_ok());
-    check!(odd.dma_address_at(4097) == Err(EINVAL));
+    let last = io_project!(odd, .bytes[build: 4096]);
+    check!(last.dma_address() - odd.dma_address() == 4096);
     let records = Coherent::<[Record]>::zeroed_slice(dma, 171, GFP_KERNEL)?;
     check!(records.len() == 171);
     check!(records.size() == 171 * 24);
-    check!(records.dma_address_of(170)? - records.dma_address() == 170 * 24);
+    check!(io_project!(records, [try: 170]).dma_address() - records.dma_address() == 170 * 24);
     Ok(())
 }
 
@@ -124,7 +130,7 @@ pub(crate) fn zeroed_again(test: &mut Test<'_, '_>) -> Result {
             let dirt = KVec::from_elem(0xffu8, PAGE, GFP_KERNEL)?;
             let mut at = 0;
             while at < len {
-                memory.copy_from_slice(at, &dirt)?;
+                io_project!(memory, [try: at..at + PAGE]).copy_from_slice(&dirt);
                 at += PAGE;
             }
         }
@@ -134,7 +140,7 @@ pub(crate) fn zeroed_again(test: &mut Test<'_, '_>) -> Result {
 
 pub(crate) fn nothing(test: &mut Test<'_, '_>) -> Result {
     let dma = test.dma()?;
-    let (flags, attrs) = (GFP_KERNEL, attrs::NO_WARN);
+    let (flags, attrs) = (GFP_KERNEL, attrs::DMA_ATTR_NO_WARN);
     check!(Bytes::zeroed_slice(dma, 0, flags).err() == Some(EINVAL));
     check!(Bytes::zeroed_slice_with_attrs(dma, 0, flags, attrs).err() == Some(EINVAL));
     check!(Coherent::<[u64]>::zeroed_slice(dma, 0, flags).err() == Some(EINVAL));
@@ -199,7 +205,7 @@ pub(crate) fn largest(test: &mut Test<'_, '_>) -> Result {
     while len <= 16 * LARGEST {
         match bytes(dma, len) {
             Ok(memory) => {
-                memory.copy_from_slice(len - 4, &[1, 2, 3, 4])?;
+                io_project!(memory, [try: len - 4..]).copy_from_slice(&[1, 2, 3, 4]);
                 got = len;
             }
             Err(error) => check!(error == ENOMEM),
@@ -212,6 +218,20 @@ pub(crate) fn largest(test: &mut Test<'_, '_>) -> Result {
     check!(Bytes::zeroed_slice(dma, LARGEST + 1, GFP_ATOMIC).err() == Some(ENOMEM));
     check!(Bytes::zeroed_slice(dma, LARGEST + 1, GFP_NOWAIT).err() == Some(ENOMEM));
     check!(CoherentHandle::alloc(dma, GIB / 2, GFP_ATOMIC).err() == Some(ENOMEM));
+    Ok(())
+}
+
+/// More than there is, in as many pieces as it takes with an IOMMU. Nobody is killed for it, which
+/// the tests would take for a fault of the kernel's.
+pub(crate) fn huge(test: &mut Test<'_, '_>) -> Result {
+    let dma = test.dma()?;
+    check!(Bytes::zeroed_slice(dma, GIB, GFP_KERNEL).err() == Some(ENOMEM));
+    check!(CoherentBox::<[u8]>::zeroed_slice(dma, GIB, GFP_KERNEL).err() == Some(ENOMEM));
+    check!(CoherentHandle::alloc(dma, GIB, GFP_KERNEL).err() == Some(ENOMEM));
+    type Slice<'bound> = NonCoherent<'bound, [u8], FromDevice>;
+    check!(Slice::zeroed_slice(dma, GIB, GFP_KERNEL).err() == Some(ENOMEM));
+    // And then it is all there again.
+    check!(bytes(dma, LARGEST)?.size() == LARGEST);
     Ok(())
 }
 
@@ -242,12 +262,12 @@ pub(crate) fn flags(test: &mut Test<'_, '_>) -> Result {
 }
 
 pub(crate) const ATTRS: [Attrs; 6] = [
-    attrs::WEAK_ORDERING,
-    attrs::WRITE_COMBINE,
-    attrs::FORCE_CONTIGUOUS,
-    attrs::ALLOC_SINGLE_PAGES,
-    attrs::NO_WARN,
-    attrs::PRIVILEGED,
+    attrs::DMA_ATTR_WEAK_ORDERING,
+    attrs::DMA_ATTR_WRITE_COMBINE,
+    attrs::DMA_ATTR_FORCE_CONTIGUOUS,
+    attrs::DMA_ATTR_ALLOC_SINGLE_PAGES,
+    attrs::DMA_ATTR_NO_WARN,
+    attrs::DMA_ATTR_PRIVILEGED,
 ];
 
 /// Each attribute by itself, each pair, and all of them.
@@ -272,22 +292,28 @@ pub(crate) fn attributes(test: &mut Test<'_, '_>) -> Result {
         }
     }
     let value = Coherent::<u64>::zeroed_with_attrs(dma, GFP_KERNEL, all)?;
-    value.write(&7);
-    check!(value.read() == 7);
+    value.write_val(7);
+    check!(value.read_val() == 7);
     check!(*CoherentBox::<u64>::zeroed_with_attrs(dma, GFP_KERNEL, all)? == 0);
     check!(CoherentBox::from_slice_with_attrs(dma, &[1u8, 2], GFP_KERNEL, all)?[..] == [1, 2]);
     Ok(())
 }
 
+/// Each part has the address that is as far from the first as it is itself.
 pub(crate) fn addresses(test: &mut Test<'_, '_>) -> Result {
-    let memory = Coherent::<[u64]>::zeroed_slice(test.dma()?, 513, GFP_KERNEL)?;
+    let dma = test.dma()?;
+    let memory = Coherent::<[u64]>::zeroed_slice(dma, 513, GFP_KERNEL)?;
     let first = memory.dma_address();
     for index in 0..513 {
-        check!(memory.dma_address_of(index)? - first == 8 * index as u64);
+        let part = io_project!(memory, [try: index]);
+        check!(part.dma_address() - first == 8 * index as u64);
+        let rest = io_project!(memory, [try: index..]);
+        check!(rest.dma_address() == part.dma_address() && rest.len() == 513 - index);
+        let cast = rest.try_cast::<u32>()?;
+        check!(cast.dma_address() == part.dma_address() && cast.size() == 4);
     }
-    for offset in 0..8 * 513 {
-        check!(memory.dma_address_at(offset)? - first == offset as u64);
-    }
+    check!(io_project!(memory, [try: 513..]).is_empty());
+    let at = |index: usize| -> Result<u64> { Ok(io_project!(memory, [try: index]).dma_address()) };
     for index in [
         513,
         514,
@@ -297,11 +323,26 @@ pub(crate) fn addresses(test: &mut Test<'_, '_>) -> Result {
         usize::MAX / 8 + 1,
         usize::MAX,
     ] {
-        check!(memory.dma_address_of(index) == Err(EINVAL));
+        check!(at(index) == Err(ERANGE));
     }
-    for offset in [8 * 513, 8 * 513 + 1, isize::MAX as usize, usize::MAX] {
-        check!(memory.dma_address_at(offset) == Err(EINVAL));
+    let range = |start: usize, end: usize| -> Result<usize> {
+        Ok(io_project!(memory, [try: start..end]).len())
+    };
+    check!(range(0, 513) == Ok(513) && range(512, 513) == Ok(1) && range(7, 7) == Ok(0));
+    for (start, end) in [
+        (0, 514),
+        (513, 514),
+        (514, 514),
+        (2, 1),
+        (1, usize::MAX),
+        (usize::MAX, usize::MAX),
+        (usize::MAX, 0),
+    ] {
+        check!(range(start, end) == Err(ERANGE));
     }
+    let records = Coherent::<[Record]>::zeroed_slice(dma, 3, GFP_KERNEL)?;
+    let field = io_project!(records, [try: 2].tail[build: 3]);
+    check!(field.dma_address() - records.dma_address() == 2 * 24 + 16 + 6);
     Ok(())
 }
 
@@ -313,11 +354,11 @@ pub(crate) fn boxes(test: &mut Test<'_, '_>) -> Result {
     check!(value.tail == [0x4142, 0x4344, 0x4546, 9]);
     check!(value.long == RECORD.long);
     let shared: Coherent<'_, Record> = value.into();
-    check!(shared.read().tail[3] == 9);
+    check!(shared.copy_read().tail[3] == 9);
     check!(shared.size() == 24);
     let zero = CoherentBox::<Record>::zeroed(dma, GFP_KERNEL)?;
     check!(zero.long == 0 && zero.tail == [0; 4]);
-    check!(zero.share().read().word == 0);
+    check!(zero.share().copy_read().word == 0);
     Ok(())
 }
 
@@ -364,9 +405,7 @@ pub(crate) fn box_slices(test: &mut Test<'_, '_>) -> Result {
         memory[len - 1] ^= 0xff;
         check!(memory.get(len).is_none());
         let memory = memory.share();
-        let mut last = [0];
-        memory.copy_to_slice(len - 1, &mut last)?;
-        check!(last[0] == !from[len - 1]);
+        check!(io_read!(memory, [try: len - 1]) == !from[len - 1]);
         check!(memory.len() == len);
     }
     Ok(())
@@ -395,7 +434,7 @@ pub(crate) fn handles_wrong(test: &mut Test<'_, '_>) -> Result {
     let zeroed = GFP_KERNEL | flags::__GFP_ZERO;
     check!(CoherentHandle::alloc(dma, PAGE, zeroed).err() == Some(EINVAL));
     check!(
-        CoherentHandle::alloc_with_attrs(dma, PAGE, zeroed, attrs::NO_WARN).err() == Some(EINVAL)
+        CoherentHandle::alloc_with_attrs(dma, PAGE, zeroed, attrs::DMA_ATTR_NO_WARN).err() == Some(EINVAL)
     );
     Ok(())
 }
@@ -409,7 +448,7 @@ pub(crate) fn exhausted(test: &mut Test<'_, '_>) -> Result {
     for _ in 0..3 {
         let mut all = KVec::new();
         let error = loop {
-            match Bytes::zeroed_slice_with_attrs(dma, 1 << 18, GFP_KERNEL, attrs::NO_WARN) {
+            match Bytes::zeroed_slice_with_attrs(dma, 1 << 18, GFP_KERNEL, attrs::DMA_ATTR_NO_WARN) {
                 Ok(memory) => all.push(memory, GFP_KERNEL)?,
                 Err(error) => break error,
             }
@@ -418,12 +457,10 @@ pub(crate) fn exhausted(test: &mut Test<'_, '_>) -> Result {
         check!(all.len() <= 1 << 6);
         check!(all.len() > 4);
         for (at, memory) in all.iter().enumerate() {
-            memory.copy_from_slice(0, &[at as u8])?;
+            kernel::io_write!(memory, [try: 0], at as u8);
         }
         for (at, memory) in all.iter().enumerate() {
-            let mut found = [0xff];
-            memory.copy_to_slice(0, &mut found)?;
-            check!(found == [at as u8]);
+            check!(io_read!(memory, [try: 0]) == at as u8);
         }
         // Others may have taken a little.
         check!(before.map_or(true, |before| all.len() + 4 > before));
@@ -442,7 +479,7 @@ pub(crate) fn moves_bytes(test: &mut Test<'_, '_>) -> Result {
 
 /// From one place to another, over the border of a page, and not a byte more.
 pub(crate) fn moves_bytes_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
-    dev.set_master();
+    data.set_master(dev)?;
     let memory = data.bytes()?;
     for (from, to, len) in [
         (0, PAGE, 1),
@@ -450,14 +487,16 @@ pub(crate) fn moves_bytes_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -
         (1, 2 * PAGE, PAGE),
     ] {
         let mut expected = pattern(3 * PAGE, len)?;
-        memory.copy_from_slice(0, &expected)?;
-        data.edu()?.fetch(memory.dma_address_at(from)?, 0, len)?;
-        data.edu()?.store(0, memory.dma_address_at(to)?, len)?;
+        memory.copy_from_slice(&expected);
+        data.edu()?
+            .fetch(io_project!(memory, [try: from]).dma_address(), 0, len)?;
+        data.edu()?
+            .store(0, io_project!(memory, [try: to]).dma_address(), len)?;
         for at in 0..len {
             expected[to + at] = expected[from + at];
         }
         let mut found = KVec::from_elem(0, 3 * PAGE, GFP_KERNEL)?;
-        memory.copy_to_slice(0, &mut found)?;
+        memory.copy_to_slice(&mut found);
         check!(found[..] == expected[..]);
     }
     Ok(())
@@ -484,17 +523,17 @@ pub(crate) fn moves_values(test: &mut Test<'_, '_>) -> Result {
 
 /// What was put into a box before it was shared is what the device gets.
 pub(crate) fn moves_values_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
-    dev.set_master();
+    data.set_master(dev)?;
     let (edu, values) = (data.edu()?, data.kept.values.as_ref().ok_or(EINVAL)?);
     edu.fetch(values.new.dma_address(), 0, 24)?;
     edu.store(0, values.zeroed.dma_address(), 24)?;
-    check!(values.zeroed.read() == RECORD);
-    edu.fetch(values.slice.dma_address_of(1)?, 0, 24)?;
+    check!(values.zeroed.copy_read() == RECORD);
+    edu.fetch(io_project!(values.slice, [try: 1]).dma_address(), 0, 24)?;
     edu.store(0, values.zeroed.dma_address(), 24)?;
-    check!(values.zeroed.read() == Record { word: 5, ..RECORD });
-    edu.store(8, values.slice.dma_address_of(0)?, 4)?;
-    check!(kernel::dma_read!(values.slice, [{ 0 }]?.long) == 0x0102_0304_0000_0005);
-    check!(kernel::dma_read!(values.slice, [1]?.word) == 5);
+    check!(values.zeroed.copy_read() == Record { word: 5, ..RECORD });
+    edu.store(8, io_project!(values.slice, [try: 0]).dma_address(), 4)?;
+    check!(io_read!(values.slice, [try: { 0 }].long) == 0x0102_0304_0000_0005);
+    check!(io_read!(values.slice, [try: 1].word) == 5);
     Ok(())
 }
 
@@ -507,18 +546,18 @@ pub(crate) fn moves_handle(test: &mut Test<'_, '_>) -> Result {
 
 /// The device can use what the CPU cannot.
 pub(crate) fn moves_handle_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
-    dev.set_master();
+    data.set_master(dev)?;
     let (edu, memory) = (data.edu()?, data.bytes()?);
     let handle = data.kept.handle.as_ref().ok_or(EINVAL)?;
     let expected = pattern(PAGE, 3)?;
-    memory.copy_from_slice(0, &expected)?;
+    memory.copy_from_slice(&expected);
     edu.fetch(memory.dma_address(), 0, PAGE)?;
     edu.store(0, handle.dma_address_at(PAGE - 8)?, PAGE)?;
-    memory.copy_from_slice(0, &KVec::from_elem(0, PAGE, GFP_KERNEL)?)?;
+    memory.copy_from_slice(&KVec::from_elem(0, PAGE, GFP_KERNEL)?);
     edu.fetch(handle.dma_address_at(PAGE - 8)?, 0, PAGE)?;
     edu.store(0, memory.dma_address(), PAGE)?;
     let mut found = KVec::from_elem(0, PAGE, GFP_KERNEL)?;
-    memory.copy_to_slice(0, &mut found)?;
+    memory.copy_to_slice(&mut found);
     check!(found[..] == expected[..]);
     Ok(())
 }
@@ -534,16 +573,16 @@ pub(crate) fn moves_with_attributes(test: &mut Test<'_, '_>) -> Result {
 
 /// In a chain through memory of all attributes.
 pub(crate) fn moves_with_attributes_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
-    dev.set_master();
+    data.set_master(dev)?;
     let expected = pattern(256, 1)?;
     let all = &data.kept.more;
-    all[0].copy_from_slice(0, &expected)?;
+    all[0].copy_from_slice(&expected);
     for pair in all.windows(2) {
         data.edu()?.fetch(pair[0].dma_address(), 0, 256)?;
         data.edu()?.store(0, pair[1].dma_address(), 256)?;
     }
     let mut found = [0; 256];
-    all[all.len() - 1].copy_to_slice(0, &mut found)?;
+    all[all.len() - 1].copy_to_slice(&mut found);
     check!(found[..] == expected[..]);
     Ok(())
 }

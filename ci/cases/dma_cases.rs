@@ -6,11 +6,14 @@
 //! each, and picks the case by the `driver_data` that it writes to `new_id`. What is printed here,
 //! it reads.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
     device::{Core, Start},
-    dma::{self, Coherent, Dma, DmaMask, FromDevice, Mapping, Pages, SGTable, ToDevice},
+    dma::{self, Coherent, Dma, DmaMask, FromDevice, Mapping, ToDevice},
+    init::pin_init_scope,
     pci,
     prelude::*,
+    scatterlist::{Owned, Pages, SGTable},
 };
 
 /// Ends a case, as failed, unless `$condition` holds.
@@ -35,13 +38,17 @@ mod access;
 mod bind;
 mod coherent;
 mod edu;
+mod foreign;
 mod forget;
+mod handler;
 mod io;
 mod irq;
 mod order;
+mod park;
 mod pci_device;
 mod pool;
 mod setup;
+mod several;
 mod sg;
 mod smp;
 mod streaming;
@@ -55,7 +62,7 @@ struct Case {
     name: &'static str,
     probe: for<'a, 'bound> fn(&mut Test<'a, 'bound>) -> Result,
     start: for<'data, 'bound> fn(&pci::Device<Start<'data>>, &'data Data<'bound>) -> Result,
-    remove: for<'a, 'bound> fn(&'a Data<'bound>) -> Result,
+    unbind: for<'a, 'core, 'bound> fn(&'a pci::Device<Core<'core>>, &'a Data<'bound>) -> Result,
     /// The error with which the initialiser of the data fails, when there is more in it already.
     init: Result,
     /// With what it ends.
@@ -73,11 +80,14 @@ const IVSHMEM: Kind = ("ivshmem", 0x1af4, 0x1110);
 const TESTDEV: Kind = ("testdev", 0x1b36, 0x0005);
 const NVME: Kind = ("nvme", 0x1b36, 0x0010);
 
+/// An `edu` that has a bus of its own.
+const SLOT: Kind = ("slot", EDU.1, EDU.2);
+
 const CASE: Case = Case {
     name: "",
     probe: |_| Ok(()),
     start: |_, _| Ok(()),
-    remove: |_| Ok(()),
+    unbind: |_, _| Ok(()),
     init: Ok(()),
     expect: Ok(()),
     leaks: 0,
@@ -90,7 +100,7 @@ const NONE: pci::DeviceId = pci::DeviceId::from_id(0x1234, 0xffff);
 macro_rules! cases {
     (
         { $($module:ident: $($name:ident $({ $($field:ident: $value:expr),* })?),* $(,)?;)* }
-        start { $($start_module:ident: $($start:ident),* $(,)?;)* }
+        start { $($start_module:ident: $($start:ident $({ $($start_field:ident: $start_value:expr),* })?),* $(,)?;)* }
         { $($last_module:ident: $($last:ident $({ $($last_field:ident: $last_value:expr),* })?),* $(,)?;)* }
     ) => {
         kernel::pci_device_table!(TABLE, Case, [
@@ -104,6 +114,7 @@ macro_rules! cases {
                 name: concat!(stringify!($start_module), "::", stringify!($start)),
                 probe: |test| test.prepare(),
                 start: $start_module::$start,
+                $($($start_field: $start_value,)*)?
                 ..CASE
             }),)*)*
             $($((NONE, Case {
@@ -118,14 +129,16 @@ macro_rules! cases {
 
 cases! {
     {
-        bind: plain { start: bind::plain_start }, busy { start: bind::busy_start };
+        bind: plain { start: bind::plain_start }, busy { start: bind::busy_start },
+            other { start: bind::other_start, unbind: bind::other_unbind };
         pci_device: ids, contexts, references, printing, resources, enable, bar_not_enabled,
             bar_missing, bar_size, bar_twice, bar_read;
         io: edu, edu_range, memory { device: IVSHMEM }, memory_range { device: IVSHMEM },
-            ports { device: TESTDEV };
+            memory_fields { device: IVSHMEM }, ports { device: TESTDEV };
         setup: masks_missing, masks_half, masks_other_half, masks, masks_too_small, masks_in_turn, required,
-            segments_changed, segments_copied, segments_default, segments_wrong, numbers;
-        coherent: sizes, zeroed_again, nothing, too_much, largest, flags, attributes, addresses,
+            segments_changed, segments_copied, segments_default, segments_wrong, numbers, once,
+            once_dropped;
+        coherent: sizes, zeroed_again, nothing, too_much, largest, huge, flags, attributes, addresses,
             boxes, box_init, box_slices, handles, handles_wrong, exhausted,
             moves_bytes { start: coherent::moves_bytes_start },
             moves_values { start: coherent::moves_values_start },
@@ -133,31 +146,41 @@ cases! {
             moves_with_attributes { start: coherent::moves_with_attributes_start };
         access: words, fields, indices, index_once, copies, copies_range, values, barriers,
             volatile { start: access::volatile_start };
-        order: drops { start: order::drops_start, remove: order::drops_remove },
+        order: drops { start: order::drops_start, unbind: order::drops_unbind },
             probe_fails { expect: Err(ENODEV) },
             init_fails { init: Err(ENOSPC), expect: Err(ENOSPC) },
-            start_fails { start: order::start_fails_start, remove: order::never, expect: Err(EBUSY) },
+            start_fails { start: order::start_fails_start, unbind: order::start_fails_unbind, expect: Err(EBUSY) },
             muted_when_removed { start: order::muted_start },
             muted_when_start_fails { start: order::muted_start_fails, expect: Err(EBUSY) },
-            not_mastering { start: order::not_mastering_start };
+            not_mastering { start: order::not_mastering_start },
+            reset_refused { start: order::reset_refused_start },
+            reset { start: order::reset_start, device: SLOT },
+            reset_function { start: order::reset_function_start, device: NVME };
         smp: words, copies, allocations, device { start: smp::device_start };
-        wait: one_by_one, all, others, run_all;
+        wait: one_by_one, all, others;
         irq: vectors, messages { start: irq::counted }, pin { start: irq::counted },
             threaded { start: irq::threaded_start },
             wrong { start: irq::wrong_start }, no_vectors { start: irq::no_vectors_start },
             start_fails { start: irq::start_fails_start, expect: Err(EBUSY) },
             spurious { start: irq::spurious_start }, transfer { start: irq::transfer_start },
-            raising { start: irq::raising_start, remove: irq::raising_remove },
+            raising { start: irq::raising_start, unbind: irq::raising_unbind },
             several { start: irq::several_start, device: NVME };
         sg: limits, limits_too_small, cleared;
         pool: kept;
+        park: probe { start: park::probe_start, unbind: park::probe_unbind },
+            taken_back { start: park::taken_back_start, unbind: park::taken_back_unbind };
+        handler: running { start: handler::running_start },
+            quiesced { start: handler::quiesced_start, unbind: handler::quiesced_unbind };
     }
     // These are a `start` alone.
     start {
         streaming: lengths, largest, ranges, moves, again, part, values, leaked_guard, dropped,
             in_flight, exhausted, noncoherent;
-        sg: wrong, lengths, moves, again, dropped;
+        sg: wrong, lengths, moves, again, dropped, ranges;
         pool: wrong, objects, atomic, moves;
+        park: answers_late, object_late, freed, times_out, guards,
+            start_fails { expect: Err(EBUSY), unbind: park::start_fails_unbind };
+        foreign: buffer, table, gone;
     }
     {
         forget: nothing_so_far, setup, bar, coherent { leaks: 1 }, coherent_again { start: forget::again_start },
@@ -166,17 +189,24 @@ cases! {
     }
 }
 
+/// What a device is bound to that is given to the driver by hand, without a number.
+static BY_HAND: Case = Case {
+    name: "bind::plain",
+    probe: bind::plain,
+    start: bind::plain_start,
+    ..CASE
+};
+
 /// What a case has when it is probed.
-struct Test<'a, 'bound> {
-    dev: &'a pci::Device<Core<'bound>>,
-    setup: Option<dma::Setup<'bound>>,
+struct Test<'core, 'bound> {
+    dev: &'bound pci::Device<Core<'core>>,
     kept: Kept<'bound>,
 }
 
 impl<'bound> Test<'_, 'bound> {
     /// The set-up. There is one.
     fn setup(&mut self) -> Result<dma::Setup<'bound>> {
-        self.setup.take().ok_or(EINVAL)
+        self.dev.dma_setup()
     }
 
     /// The right to allocate, with a mask of 28 bits.
@@ -215,13 +245,16 @@ struct Kept<'bound> {
     handle: Option<dma::CoherentHandle<'bound>>,
     objects: KVec<pool::Object<'bound>>,
     mapping: Option<Mapping<'bound, KVec<u8>, FromDevice>>,
-    table: Option<SGTable<'bound, Pages, ToDevice>>,
+    table: Option<SGTable<Owned<'bound, Pages, ToDevice>>>,
+    nvme: Option<pci::Bar<'bound, 0x38>>,
+    taken: Option<park::Takeable<'bound>>,
+    hard: Option<handler::Hard<'bound>>,
     second: Option<order::Step>,
 }
 
 struct Data<'bound> {
     kept: Kept<'bound>,
-    last: Last,
+    last: Last<'bound>,
 }
 
 impl<'bound> Data<'bound> {
@@ -241,24 +274,32 @@ impl<'bound> Data<'bound> {
         self.kept.dma.ok_or(EINVAL)
     }
 
+    /// Lets the device access memory.
+    fn set_master(&self, dev: &pci::Device<Start<'_>>) -> Result {
+        self.edu()?.set_master(dev)
+    }
+
     /// The right to map, and the device, which may access memory from here on.
     fn ready(&self, dev: &pci::Device<Start<'_>>) -> Result<(Dma<'bound>, &Edu<'bound>)> {
-        dev.set_master();
+        self.set_master(dev)?;
         Ok((self.dma()?, self.edu()?))
     }
 }
 
-/// Dropped after everything else in the data.
-struct Last(&'static Case);
+/// Whether a case asked for an `edu` in a slot, and the next device is one.
+static ASKED: AtomicBool = AtomicBool::new(false);
 
-impl Last {
-    fn new(case: &'static Case) -> Result<Self> {
+/// Dropped after everything else in the data.
+struct Last<'bound>(&'bound Case);
+
+impl<'bound> Last<'bound> {
+    fn new(case: &'bound Case) -> Result<Self> {
         case.init?;
         Ok(Self(case))
     }
 }
 
-impl Drop for Last {
+impl Drop for Last<'_> {
     fn drop(&mut self) {
         pr_info!("{}: dropped\n", self.0.name);
     }
@@ -297,30 +338,37 @@ impl pci::Driver for Cases {
     const ID_TABLE: pci::IdTable<Case> = TABLE;
 
     fn probe<'bound>(
-        dev: &pci::Device<Core<'bound>>,
-        case: &'static Case,
-        setup: dma::Setup<'bound>,
-    ) -> Result<impl PinInit<Data<'bound>, Error>> {
-        let (kind, vendor, device) = case.device;
-        if (dev.vendor_id(), dev.device_id()) != (vendor, device) {
-            pr_info!("{}: wants {}\n", case.name, kind);
-            return Err(ENODEV);
-        }
-        pr_info!("{}: begin\n", case.name);
-        let mut test = Test {
-            dev,
-            setup: Some(setup),
-            kept: Kept::default(),
-        };
-        case.after((case.probe)(&mut test), false)?;
-        let kept = test.kept;
-        if case.init.is_err() {
-            let _ = case.after(case.init, false);
-        }
-        Ok(kernel::try_init!(Data {
-            kept,
-            last: Last::new(case)?,
-        }))
+        dev: &'bound pci::Device<Core<'_>>,
+        info: Option<&'bound Case>,
+    ) -> impl PinInit<Data<'bound>, Error> + 'bound {
+        pin_init_scope(move || {
+            let case = info.unwrap_or(&BY_HAND);
+            if info.is_none() {
+                pr_info!("by hand\n");
+            }
+            let (kind, vendor, device) = case.device;
+            // Which of the devices with the same ID this is, only `cases.sh` knows.
+            let wanted = kind != SLOT.0 || ASKED.swap(true, Ordering::Relaxed);
+            if (dev.vendor_id(), dev.device_id()) != (vendor, device) || !wanted {
+                pr_info!("{}: wants {}\n", case.name, kind);
+                return Err(ENODEV);
+            }
+            ASKED.store(false, Ordering::Relaxed);
+            pr_info!("{}: begin\n", case.name);
+            let mut test = Test {
+                dev,
+                kept: Kept::default(),
+            };
+            case.after((case.probe)(&mut test), false)?;
+            let kept = test.kept;
+            if case.init.is_err() {
+                let _ = case.after(case.init, false);
+            }
+            Ok(kernel::try_init!(Data {
+                kept,
+                last: Last::new(case)?,
+            }))
+        })
     }
 
     fn start<'data, 'bound>(
@@ -332,10 +380,10 @@ impl pci::Driver for Cases {
         case.after((case.start)(dev, data), true)
     }
 
-    fn remove<'bound>(_dev: &pci::Device<Core<'bound>>, data: Pin<&Data<'bound>>) {
+    fn unbind<'bound>(dev: &'bound pci::Device<Core<'_>>, data: Pin<&Data<'bound>>) {
         let data = data.get_ref();
-        if (data.last.0.remove)(data).is_err() {
-            pr_err!("FAILED: {}: remove\n", data.last.0.name);
+        if (data.last.0.unbind)(dev, data).is_err() {
+            pr_err!("FAILED: {}: unbind\n", data.last.0.name);
         }
     }
 }

@@ -6,10 +6,12 @@
 
 use kernel::{
     c_str,
-    device::Core,
-    dma::{as_u64, DmaAddress},
+    device::{Core, Start},
+    dma::{as_u64, Coherent, Direction, DmaAddress, Mappable, Mapping, Plain},
+    io::Io,
     pci,
     prelude::*,
+    scatterlist::{Owned, SGMemory, SGTable},
     time::{ktime_ms_delta, msleep, Ktime},
 };
 
@@ -30,11 +32,47 @@ const RAISE_WHEN_DONE: u32 = 4;
 pub(crate) struct Edu<'bound>(pub(crate) pci::Bar<'bound, 0xa0>);
 
 impl<'bound> Edu<'bound> {
-    pub(crate) fn new(dev: &pci::Device<Core<'bound>>) -> Result<Self> {
-        dev.enable_device()?;
-        Ok(Self(
-            dev.bound().iomap_region_sized(0, c_str!("dma_cases"))?,
-        ))
+    pub(crate) fn new(dev: &'bound pci::Device<Core<'_>>) -> Result<Self> {
+        dev.enable_device_mem()?;
+        Ok(Self(dev.iomap_region_sized(0, c_str!("dma_cases"))?))
+    }
+
+    /// Lets the device master the bus, when it holds no address of before.
+    pub(crate) fn set_master(&self, dev: &pci::Device<Start<'_>>) -> Result {
+        self.wait()?;
+        // SAFETY: The run bit (bit 0 of the register at 0x98) is clear, as was just read, so the
+        // device is at rest. It begins a transfer only when that is set again, after the addresses.
+        unsafe { dev.set_master() };
+        Ok(())
+    }
+
+    /// Takes back the buffer of a mapping, when the device is at rest.
+    pub(crate) fn unmap<B: Mappable + 'bound, D: Direction>(
+        &self,
+        mapping: Mapping<'bound, B, D>,
+    ) -> Result<B> {
+        self.wait()?;
+        // SAFETY: The run bit (bit 0 of the register at 0x98) is clear, as was just read, after all
+        // that the device was told. What it wrote has arrived before the answer.
+        Ok(unsafe { mapping.unmap() })
+    }
+
+    /// Takes back the memory of a table, when the device is at rest.
+    pub(crate) fn unmap_table<M: SGMemory, D: Direction>(
+        &self,
+        table: SGTable<Owned<'bound, M, D>>,
+    ) -> Result<M> {
+        self.wait()?;
+        // SAFETY: As in `unmap`: the run bit is clear.
+        Ok(unsafe { table.unmap() })
+    }
+
+    /// Frees coherent memory, when the device is at rest.
+    pub(crate) fn free<T: ?Sized + Plain>(&self, memory: Coherent<'bound, T>) -> Result {
+        self.wait()?;
+        // SAFETY: As in `unmap`: the run bit is clear.
+        unsafe { memory.free() };
+        Ok(())
     }
 
     /// Starts a transfer.
@@ -46,10 +84,15 @@ impl<'bound> Edu<'bound> {
         Ok(())
     }
 
+    /// Whether there is a transfer.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.0.read32(COMMAND) & RUN != 0
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(&self) -> Result {
         let start = Ktime::ktime_get();
-        while self.0.read32(COMMAND) & RUN != 0 {
+        while self.is_busy() {
             if ktime_ms_delta(Ktime::ktime_get(), start) > crate::TIMEOUT {
                 return Err(ETIMEDOUT);
             }

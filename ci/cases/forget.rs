@@ -17,10 +17,12 @@ use kernel::{
     device::Start,
     dma::{
         as_u64, Bidirectional, CoherentBox, CoherentHandle, DmaAddress, FromDevice, Mapping,
-        NonCoherent, Pages, Pool, PoolCoherent, SGTable, ToDevice,
+        NonCoherent, Pool, PoolCoherent, ToDevice,
     },
-    pci,
+    io::Io,
+    io_project, pci,
     prelude::*,
+    scatterlist::{Owned, Pages, SGTable},
 };
 
 /// `cases.sh` looks for leaks after this, the last time that there are none.
@@ -49,7 +51,7 @@ pub(crate) fn coherent(test: &mut Test<'_, '_>) -> Result {
     // `bar` leaked one, which is there for us.
     let dma = test.dma_and_edu()?;
     let memory = bytes(dma, 4096)?;
-    memory.copy_from_slice(0, &pattern(4096, 77)?)?;
+    memory.copy_from_slice(&pattern(4096, 77)?);
     LEAKED.store(as_u64(memory.dma_address()), Ordering::SeqCst);
     forget(memory);
     Ok(())
@@ -60,7 +62,7 @@ pub(crate) fn coherent_again(test: &mut Test<'_, '_>) -> Result {
     for _ in 0..64 {
         let memory = bytes(dma, 4096)?;
         check!(as_u64(memory.dma_address()) != LEAKED.load(Ordering::SeqCst));
-        memory.copy_from_slice(0, &[0xff; 256])?;
+        io_project!(memory, [try: ..256]).copy_from_slice(&[0xff; 256]);
         test.kept.more.push(memory, GFP_KERNEL)?;
     }
     test.kept.bytes = Some(bytes(dma, 4096)?);
@@ -69,13 +71,13 @@ pub(crate) fn coherent_again(test: &mut Test<'_, '_>) -> Result {
 
 /// Nobody else got the memory, and the device still reaches it.
 pub(crate) fn again_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
-    dev.set_master();
+    data.set_master(dev)?;
     let memory = data.bytes()?;
     data.edu()?
         .fetch(LEAKED.load(Ordering::SeqCst) as DmaAddress, 0, 4096)?;
     data.edu()?.store(0, memory.dma_address(), 4096)?;
     let mut found = KVec::from_elem(0, 4096, GFP_KERNEL)?;
-    memory.copy_to_slice(0, &mut found)?;
+    memory.copy_to_slice(&mut found);
     check!(found[..] == pattern(4096, 77)?[..]);
     Ok(())
 }
@@ -106,7 +108,7 @@ pub(crate) fn data(test: &mut Test<'_, '_>) -> Result {
 pub(crate) fn mapping(test: &mut Test<'_, '_>) -> Result {
     let dma = test.dma()?;
     forget(NonCoherent::<u64, ToDevice>::zeroed(dma, GFP_KERNEL)?);
-    if nothing(dma)? {
+    if nothing(dma) {
         forget(bytes(dma, 1)?);
         return Ok(());
     }
@@ -119,12 +121,12 @@ pub(crate) fn mapping(test: &mut Test<'_, '_>) -> Result {
 
 pub(crate) fn table(test: &mut Test<'_, '_>) -> Result {
     let dma = test.dma()?;
-    if nothing(dma)? {
+    if nothing(dma) {
         forget(bytes(dma, 1)?);
         return Ok(());
     }
     let pages = Pages::zeroed(1, GFP_KERNEL)?;
-    let mut table = SGTable::<_, FromDevice>::new(dma, pages, GFP_KERNEL)?;
+    let mut table = SGTable::<Owned<'_, _, FromDevice>>::new(dma, pages, GFP_KERNEL)?;
     forget(table.for_cpu());
     forget(table);
     Ok(())

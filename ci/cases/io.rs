@@ -3,7 +3,12 @@
 //! Accesses to registers, of each width.
 
 use crate::{edu, Test};
-use kernel::{c_str, pci, prelude::*};
+use kernel::{
+    c_str,
+    io::{Io, IoBase},
+    io_read, io_write, pci,
+    prelude::*,
+};
 
 /// The offsets past which nothing of `width` bytes is.
 fn outside(size: usize, width: usize) -> [usize; 8] {
@@ -23,17 +28,18 @@ fn outside(size: usize, width: usize) -> [usize; 8] {
 pub(crate) fn edu(test: &mut Test<'_, '_>) -> Result {
     let regs = &edu::Edu::new(test.dev)?.0;
     check!(regs.read32(edu::ID) & 0xffff == 0xed);
-    check!(regs.read32_relaxed(edu::ID) & 0xffff == 0xed);
+    let relaxed = regs.as_view().relaxed();
+    check!(relaxed.read32(edu::ID) & 0xffff == 0xed);
     check!(regs.try_read32(edu::ID)? & 0xffff == 0xed);
     for value in [0, 1, 0x1234_5678, u32::MAX] {
         regs.write32(value, edu::LIVENESS);
         check!(regs.read32(edu::LIVENESS) == !value);
         regs.try_write32(!value, edu::LIVENESS)?;
         check!(regs.try_read32(edu::LIVENESS)? == value);
-        regs.write32_relaxed(value, edu::LIVENESS);
-        check!(regs.try_read32_relaxed(edu::LIVENESS)? == !value);
-        regs.try_write32_relaxed(!value, edu::LIVENESS)?;
-        check!(regs.read32_relaxed(edu::LIVENESS) == value);
+        relaxed.write32(value, edu::LIVENESS);
+        check!(relaxed.try_read32(edu::LIVENESS)? == !value);
+        relaxed.try_write32(!value, edu::LIVENESS)?;
+        check!(relaxed.read32(edu::LIVENESS) == value);
     }
     Ok(())
 }
@@ -53,8 +59,8 @@ pub(crate) fn edu_range(test: &mut Test<'_, '_>) -> Result {
 /// The memory of an `ivshmem` device.
 fn shared<'bound>(test: &mut Test<'_, 'bound>) -> Result<pci::Bar<'bound, 0x1000>> {
     check!(test.dev.vendor_id() == 0x1af4);
-    test.dev.enable_device()?;
-    test.dev.bound().iomap_region_sized(2, c_str!("shared"))
+    test.dev.enable_device_mem()?;
+    test.dev.iomap_region_sized(2, c_str!("shared"))
 }
 
 macro_rules! each_width {
@@ -63,55 +69,32 @@ macro_rules! each_width {
         $macro!(u16, read16, try_read16, write16, try_write16);
         $macro!(u32, read32, try_read32, write32, try_write32);
         $macro!(u64, read64, try_read64, write64, try_write64);
-        $macro!(
-            u8,
-            read8_relaxed,
-            try_read8_relaxed,
-            write8_relaxed,
-            try_write8_relaxed
-        );
-        $macro!(
-            u16,
-            read16_relaxed,
-            try_read16_relaxed,
-            write16_relaxed,
-            try_write16_relaxed
-        );
-        $macro!(
-            u32,
-            read32_relaxed,
-            try_read32_relaxed,
-            write32_relaxed,
-            try_write32_relaxed
-        );
-        $macro!(
-            u64,
-            read64_relaxed,
-            try_read64_relaxed,
-            write64_relaxed,
-            try_write64_relaxed
-        );
     };
 }
 
 /// Each access does what it says, little-endian, and touches nothing else.
 pub(crate) fn memory(test: &mut Test<'_, '_>) -> Result {
     let bar = shared(test)?;
+    let plain = bar.as_view();
     macro_rules! width {
         ($ty:ty, $read:ident, $try_read:ident, $write:ident, $try_write:ident) => {
             const WIDTH: usize = core::mem::size_of::<$ty>();
             let value = 0x8182_8384_8586_8788_u64 as $ty;
-            for way in 0..2 {
+            for way in 0..6 {
                 for at in 0..32 {
                     bar.write8(0xff, at);
                 }
-                if way == 0 {
-                    bar.$write(value, 16);
-                } else {
-                    bar.$try_write(value, 16)?;
+                match way {
+                    0 => plain.$write(value, 16),
+                    1 => plain.$try_write(value, 16)?,
+                    2 => plain.relaxed().$write(value, 16),
+                    3 => plain.relaxed().$try_write(value, 16)?,
+                    4 => plain.write::<$ty, _>(16, value),
+                    _ => plain.try_update::<$ty, _, _>(16, |before| before & value)?,
                 }
-                check!(bar.$read(16) == value);
-                check!(bar.$try_read(16)? == value);
+                check!(plain.$read(16) == value && plain.relaxed().$read(16) == value);
+                check!(plain.$try_read(16)? == value && plain.relaxed().$try_read(16)? == value);
+                check!(plain.read::<$ty, _>(16) == value);
                 for (at, byte) in value.to_le_bytes().into_iter().enumerate() {
                     check!(bar.try_read8(16 + at)? == byte);
                 }
@@ -130,6 +113,7 @@ pub(crate) fn memory(test: &mut Test<'_, '_>) -> Result {
 /// What is out of range or misaligned is an error, and writes nothing.
 pub(crate) fn memory_range(test: &mut Test<'_, '_>) -> Result {
     let bar = shared(test)?;
+    let relaxed = bar.as_view().relaxed();
     let size = bar.size();
     check!(size == 1 << 20);
     for at in size - 16..size {
@@ -142,10 +126,14 @@ pub(crate) fn memory_range(test: &mut Test<'_, '_>) -> Result {
             for offset in outside(size, width) {
                 check!(bar.$try_read(offset) == Err(EINVAL));
                 check!(bar.$try_write(0, offset) == Err(EINVAL));
+                check!(relaxed.$try_read(offset) == Err(EINVAL));
+                check!(relaxed.$try_write(0, offset) == Err(EINVAL));
             }
             for offset in 1..width {
                 check!(bar.$try_read(offset) == Err(EINVAL));
                 check!(bar.$try_write(0, size - 16 + offset) == Err(EINVAL));
+                check!(relaxed.$try_read(offset) == Err(EINVAL));
+                check!(relaxed.$try_write(0, size - 16 + offset) == Err(EINVAL));
             }
         };
     }
@@ -159,12 +147,56 @@ pub(crate) fn memory_range(test: &mut Test<'_, '_>) -> Result {
     Ok(())
 }
 
+kernel::dma_struct! {
+    /// What a device might have there.
+    struct Registers {
+        control: u32,
+        status: u16,
+        bytes: [u8; 2],
+        queues: [u64; 3],
+    }
+}
+
+/// Registers as the fields of a structure, and copies of them.
+pub(crate) fn memory_fields(test: &mut Test<'_, '_>) -> Result {
+    const BLANK: u64 = 0xeeee_eeee_eeee_eeee;
+    let bar = shared(test)?;
+    for at in 0..64 {
+        bar.write8(0xee, at);
+    }
+    let regs = bar.as_view().try_cast::<Registers>()?;
+    check!(regs.size() == 32);
+    check!(bar.as_view().try_cast::<[u8; 1 << 20]>().is_ok());
+    check!(bar.as_view().try_cast::<[u8; (1 << 20) + 1]>().err() == Some(EINVAL));
+    io_write!(regs, .control, 0x1122_3344);
+    io_write!(regs, .status, 0x5566);
+    io_write!(regs, .bytes[build: 1], 0x77);
+    io_write!(regs, .queues[try: 2], 0x8899_aabb_ccdd_eeff);
+    check!(bar.read32(0) == 0x1122_3344 && bar.read16(4) == 0x5566);
+    check!(bar.read8(6) == 0xee && bar.read8(7) == 0x77);
+    check!(bar.read64(24) == 0x8899_aabb_ccdd_eeff && bar.read64(16) == BLANK);
+    check!(bar.read64(32) == BLANK);
+    let past = || -> Result<u64> { Ok(io_read!(regs, .queues[try: 3])) };
+    check!(past() == Err(ERANGE));
+    let value = regs.copy_read();
+    check!(value.control == 0x1122_3344 && value.bytes == [0xee, 0x77]);
+    check!(value.queues == [BLANK, BLANK, 0x8899_aabb_ccdd_eeff]);
+    regs.copy_write(Registers {
+        control: 1,
+        status: 2,
+        ..value
+    });
+    check!(bar.read32(0) == 1 && bar.read16(4) == 2 && bar.read8(7) == 0x77);
+    check!(bar.read64(32) == BLANK);
+    Ok(())
+}
+
 /// I/O ports, which `pci-testdev` has as its second BAR, are not mapped.
 pub(crate) fn ports(test: &mut Test<'_, '_>) -> Result {
     check!(test.dev.vendor_id() == 0x1b36);
-    test.dev.enable_device()?;
+    test.dev.enable_device_mem()?;
     check!(test.dev.resource_len(1)? != 0);
-    check!(test.dev.bound().iomap_region(1, c_str!("ports")).err() == Some(ENODEV));
-    check!(test.dev.bound().iomap_region(0, c_str!("memory")).is_ok());
+    check!(test.dev.iomap_region(1, c_str!("ports")).err() == Some(ENODEV));
+    check!(test.dev.iomap_region(0, c_str!("memory")).is_ok());
     Ok(())
 }

@@ -6,7 +6,9 @@ use crate::{coherent::bytes, edu, edu::Edu, Data, Test};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use kernel::{
     c_str,
-    device::Start,
+    device::{Core, Start},
+    io::Io,
+    io_project,
     irq::{Handler, IrqReturn, ThreadedHandler, ThreadedIrqReturn},
     pci::{self, IrqType, IrqTypes},
     prelude::*,
@@ -122,7 +124,7 @@ pub(crate) fn vectors(test: &mut Test<'_, '_>) -> Result {
     let dev = test.dev;
     let all = IrqTypes::all();
     check!(dev.alloc_irq_vectors(1, 1, all) == Err(EINVAL)); // not enabled
-    dev.enable_device()?;
+    dev.enable_device_mem()?;
     for (min, max) in [(0, 0), (0, 1), (2, 1), (u32::MAX, 1)] {
         check!(dev.alloc_irq_vectors(min, max, all) == Err(EINVAL));
     }
@@ -158,7 +160,7 @@ pub(crate) fn pin(test: &mut Test<'_, '_>) -> Result {
 pub(crate) fn counted<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
     let counter = data.counter()?;
     dev.request_irq(0, c_str!("dma_cases"), counter)?;
-    dev.set_master();
+    counter.edu.set_master(dev)?;
     check!(counter.counted() == 0);
     for number in 1..=20 {
         counter.edu.0.write32(1, edu::RAISE);
@@ -177,7 +179,7 @@ pub(crate) fn threaded_start<'data>(
 ) -> Result {
     let counter = data.counter()?;
     dev.request_threaded_irq(0, c_str!("dma_cases"), counter)?;
-    dev.set_master();
+    counter.edu.set_master(dev)?;
     for number in 1..=20 {
         counter.edu.0.write32(1, edu::RAISE);
         counter.wait()?;
@@ -214,7 +216,7 @@ pub(crate) fn wrong_start<'data>(dev: &pci::Device<Start<'data>>, data: &'data D
     check!(dev.request_irq(0, name, counter) == Err(EBUSY));
     check!(dev.request_irq(0, c_str!("dma_cases 2"), &data.kept.never) == Err(EBUSY));
     check!(dev.request_threaded_irq(0, name, counter) == Err(EBUSY));
-    dev.set_master();
+    counter.edu.set_master(dev)?;
     counter.edu.0.write32(1, edu::RAISE);
     counter.wait()?;
     check!(counter.counted() == 1);
@@ -223,7 +225,7 @@ pub(crate) fn wrong_start<'data>(dev: &pci::Device<Start<'data>>, data: &'data D
 
 /// Of a device that has a line, as it is enabled.
 pub(crate) fn no_vectors(test: &mut Test<'_, '_>) -> Result {
-    test.dev.enable_device()
+    test.dev.enable_device_mem()
 }
 
 pub(crate) fn no_vectors_start<'data>(
@@ -257,7 +259,7 @@ pub(crate) fn spurious_start<'data>(
 ) -> Result {
     let counter = data.counter()?;
     dev.request_irq(0, c_str!("dma_cases"), &data.kept.never)?;
-    dev.set_master();
+    counter.edu.set_master(dev)?;
     for _ in 0..1000 {
         counter.edu.0.write32(1, edu::RAISE);
     }
@@ -281,13 +283,13 @@ pub(crate) fn transfer_start<'data>(
 ) -> Result {
     let (counter, memory) = (data.counter()?, data.bytes()?);
     dev.request_irq(0, c_str!("dma_cases"), counter)?;
-    dev.set_master();
-    memory.copy_from_slice(0, &[0x5a; 32])?;
+    counter.edu.set_master(dev)?;
+    io_project!(memory, [try: ..32]).copy_from_slice(&[0x5a; 32]);
     counter.edu.fetch(memory.dma_address(), 0, 32)?;
     check!(counter.counted() == 0);
     counter
         .edu
-        .begin_store_and_raise(0, memory.dma_address_at(32)?, 32)?;
+        .begin_store_and_raise(0, io_project!(memory, [try: 32]).dma_address(), 32)?;
     check!(
         counter
             .done
@@ -296,7 +298,7 @@ pub(crate) fn transfer_start<'data>(
     );
     counter.wait()?;
     let mut found = [0; 64];
-    memory.copy_to_slice(0, &mut found)?;
+    memory.copy_to_slice(&mut found);
     check!(found == [0x5a; 64]);
     check!(counter.counted() == 1);
     Ok(())
@@ -313,11 +315,11 @@ pub(crate) fn raising_start<'data>(
 ) -> Result {
     let counter = data.counter()?;
     dev.request_threaded_irq(0, c_str!("dma_cases"), counter)?;
-    dev.set_master();
+    counter.edu.set_master(dev)?;
     Ok(())
 }
 
-pub(crate) fn raising_remove(data: &Data<'_>) -> Result {
+pub(crate) fn raising_unbind(_dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {
     let (counter, memory) = (data.counter()?, data.bytes()?);
     counter
         .edu
@@ -330,7 +332,7 @@ pub(crate) fn raising_remove(data: &Data<'_>) -> Result {
 
 /// A device with many vectors, which raises none of them.
 pub(crate) fn several(test: &mut Test<'_, '_>) -> Result {
-    test.dev.enable_device()?;
+    test.dev.enable_device_mem()?;
     let messages = IrqTypes::default().with(IrqType::MsiX);
     check!(test.dev.alloc_irq_vectors(3, 3, messages) == Ok(3));
     Ok(())

@@ -8,6 +8,7 @@ use kernel::{
     c_str,
     device::Start,
     dma::{as_u64, Dma, Pool, PoolBox, PoolCoherent},
+    io::Io,
     new_spinlock,
     page::PAGE_SIZE as PAGE,
     pci,
@@ -64,7 +65,7 @@ pub(crate) fn objects(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result 
             let object = PoolBox::zeroed(&pool, GFP_ATOMIC)?;
             check!(object.iter().all(|byte| *byte == 0));
             let object = object.share();
-            object.write(&[number + 1; 40]);
+            object.copy_write([number + 1; 40]);
             let address = as_u64(object.dma_address());
             check!(address % 16 == 0 && address < 1 << 28);
             check!(address / 128 == (address + 39) / 128);
@@ -72,7 +73,7 @@ pub(crate) fn objects(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result 
             objects.push(object, GFP_KERNEL)?;
         }
         for (number, object) in objects.iter().enumerate() {
-            check!(object.read() == [number as u8 + 1; 40]);
+            check!(object.copy_read() == [number as u8 + 1; 40]);
         }
     }
     check!(*PoolBox::new(&pool, [7; 40], GFP_KERNEL)? == [7; 40]);
@@ -118,7 +119,7 @@ pub(crate) fn moves(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     let beside = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
     edu.fetch(from.dma_address(), 0, 40)?;
     edu.store(0, to.dma_address(), 40)?;
-    check!(to.read() == [0x5a; 40]);
-    check!(beside.read() == [0; 40]);
+    check!(to.copy_read() == [0x5a; 40]);
+    check!(beside.copy_read() == [0; 40]);
     Ok(())
 }

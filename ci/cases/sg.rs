@@ -7,20 +7,23 @@ use core::mem::forget;
 use kernel::{
     alloc::flags,
     device::Start,
-    dma::{
-        as_u64, Bidirectional, DataDirection, DmaMask, FromDevice, Pages, SGMemory, SGTable,
-        ToDevice,
-    },
+    dma::{as_u64, Bidirectional, Direction, DmaMask, FromDevice, ToDevice},
+    io::Io,
+    io_project,
     page::PAGE_SIZE as PAGE,
     pci,
     prelude::*,
+    scatterlist::{Owned, Pages, SGMemory, SGTable},
 };
+
+/// Memory that is mapped in one direction.
+type Table<'bound, M, D> = SGTable<Owned<'bound, M, D>>;
 
 /// Copies a table to another, through the device's memory, as far as both go.
 fn copy<M: SGMemory, N: SGMemory>(
     edu: &Edu<'_>,
-    from: &SGTable<'_, M, impl DataDirection>,
-    to: &SGTable<'_, N, impl DataDirection>,
+    from: &Table<'_, M, impl Direction>,
+    to: &Table<'_, N, impl Direction>,
 ) -> Result {
     let (mut sources, mut targets) = (from.iter(), to.iter());
     let (mut source, mut target) = ((0, 0), (0, 0));
@@ -52,21 +55,21 @@ fn vector(len: usize, seed: usize) -> Result<VVec<u8>> {
 }
 
 /// The number of bytes that all segments have.
-fn total<M: SGMemory>(table: &SGTable<'_, M, impl DataDirection>) -> usize {
+fn total<M: SGMemory>(table: &Table<'_, M, impl Direction>) -> usize {
     table.iter().map(|segment| segment.dma_len() as usize).sum()
 }
 
 pub(crate) fn wrong(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     let dma = data.dma()?;
-    if nothing(dma)? {
+    if nothing(dma) {
         return Ok(());
     }
-    let none = SGTable::<_, ToDevice>::new(dma, Pages::zeroed(0, GFP_KERNEL)?, GFP_KERNEL).err();
+    let none = Table::<_, ToDevice>::new(dma, Pages::zeroed(0, GFP_KERNEL)?, GFP_KERNEL).err();
     check!(none.ok_or(ENOTTY)?.error() == EINVAL);
-    let none = SGTable::<_, ToDevice>::new(dma, VVec::<u32>::new(), GFP_KERNEL).err();
+    let none = Table::<_, ToDevice>::new(dma, VVec::<u32>::new(), GFP_KERNEL).err();
     check!(none.ok_or(ENOTTY)?.error() == EINVAL);
     for flags in [GFP_KERNEL | flags::__GFP_HIGHMEM, !GFP_KERNEL] {
-        let failed = SGTable::<_, ToDevice>::new(dma, vector(9, 1)?, flags).err();
+        let failed = Table::<_, ToDevice>::new(dma, vector(9, 1)?, flags).err();
         let failed = failed.ok_or(ENOTTY)?;
         check!(failed.error() == EINVAL);
         check!(failed.into_buffer()[..] == pattern(9, 1)?[..]);
@@ -89,19 +92,19 @@ pub(crate) fn wrong(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
 }
 
 pub(crate) fn lengths(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
-    let dma = data.dma()?;
-    if nothing(dma)? {
+    let (dma, edu) = (data.dma()?, data.edu()?);
+    if nothing(dma) {
         return Ok(());
     }
     for len in [1, PAGE - 1, PAGE, PAGE + 1, 33 * PAGE, 200 * PAGE + 1] {
-        let table = SGTable::<_, FromDevice>::new(dma, vector(len, 4)?, GFP_KERNEL)?;
+        let table = Table::<_, FromDevice>::new(dma, vector(len, 4)?, GFP_KERNEL)?;
         check!(table.size() == len && total(&table) == len);
-        check!(table.into_iter().all(|segment| segment.dma_len() != 0));
-        check!(table.unmap()[..] == pattern(len, 4)?[..]);
+        check!((&table).into_iter().all(|segment| segment.dma_len() != 0));
+        check!(edu.unmap_table(table)?[..] == pattern(len, 4)?[..]);
     }
-    let table = SGTable::<_, ToDevice>::new(dma, Pages::zeroed(300, GFP_KERNEL)?, GFP_KERNEL)?;
+    let table = Table::<_, ToDevice>::new(dma, Pages::zeroed(300, GFP_KERNEL)?, GFP_KERNEL)?;
     check!(total(&table) == 300 * PAGE);
-    check!(table.unmap().into_vec().len() == 300);
+    check!(edu.unmap_table(table)?.into_vec().len() == 300);
     Ok(())
 }
 
@@ -112,10 +115,10 @@ pub(crate) fn limits(test: &mut Test<'_, '_>) -> Result {
     setup.set_max_seg_size(1536)?;
     setup.set_seg_boundary(2048)?;
     let dma = setup.finish()?;
-    if nothing(dma)? {
+    if nothing(dma) {
         return Ok(());
     }
-    let table = SGTable::<_, ToDevice>::new(dma, vector(5 * PAGE + 1, 4)?, GFP_KERNEL)?;
+    let table = Table::<_, ToDevice>::new(dma, vector(5 * PAGE + 1, 4)?, GFP_KERNEL)?;
     check!(total(&table) == 5 * PAGE + 1);
     for segment in &table {
         let (first, len) = (as_u64(segment.dma_address()), segment.dma_len());
@@ -130,10 +133,10 @@ pub(crate) fn limits_too_small(test: &mut Test<'_, '_>) -> Result {
     setup.set_mask_and_coherent(DmaMask::new::<28>())?;
     setup.set_max_seg_size(511)?;
     let dma = setup.finish()?;
-    if nothing(dma)? {
+    if nothing(dma) {
         return Ok(());
     }
-    let failed = SGTable::<_, ToDevice>::new(dma, vector(9, 1)?, GFP_KERNEL).err();
+    let failed = Table::<_, ToDevice>::new(dma, vector(9, 1)?, GFP_KERNEL).err();
     check!(failed.ok_or(ENOTTY)?.error() == EINVAL);
     Ok(())
 }
@@ -158,38 +161,40 @@ pub(crate) fn cleared(_test: &mut Test<'_, '_>) -> Result {
 
 pub(crate) fn moves(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     let (dma, edu) = data.ready(dev)?;
-    if nothing(dma)? {
+    if nothing(dma) {
         return Ok(());
     }
     let len = 2 * PAGE + 100;
-    let source = SGTable::<_, ToDevice>::new(dma, vector(len, 6)?, GFP_KERNEL)?;
+    let source = Table::<_, ToDevice>::new(dma, vector(len, 6)?, GFP_KERNEL)?;
     let mut target = Pages::zeroed(3, GFP_KERNEL)?;
     target.copy_from_slice(len, &[0xee])?;
-    let target = SGTable::<_, FromDevice>::new(dma, target, GFP_KERNEL)?;
+    let target = Table::<_, FromDevice>::new(dma, target, GFP_KERNEL)?;
     copy(edu, &source, &target)?;
-    let target = target.unmap();
+    let target = edu.unmap_table(target)?;
     let mut found = KVec::from_elem(0, len + 1, GFP_KERNEL)?;
     target.copy_to_slice(0, &mut found)?;
     check!(found[..len] == pattern(len, 6)?[..]);
     check!(found[len] == 0xee);
-    check!(source.unmap()[..] == pattern(len, 6)?[..]);
+    check!(edu.unmap_table(source)?[..] == pattern(len, 6)?[..]);
     Ok(())
 }
 
 /// Mapped once, and used again; a guard that is leaked gives nothing away.
 pub(crate) fn again(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     let (dma, edu) = data.ready(dev)?;
-    if nothing(dma)? {
+    if nothing(dma) {
         return Ok(());
     }
     let pages = Pages::zeroed(1, GFP_KERNEL)?;
-    let mut source = SGTable::<_, Bidirectional>::new(dma, pages, GFP_KERNEL)?;
-    let mut target = SGTable::<_, FromDevice>::new(dma, vector(PAGE, 1)?, GFP_KERNEL)?;
+    let mut source = Table::<_, Bidirectional>::new(dma, pages, GFP_KERNEL)?;
+    let mut target = Table::<_, FromDevice>::new(dma, vector(PAGE, 1)?, GFP_KERNEL)?;
     for seed in 2..4 {
         let expected = pattern(PAGE, seed)?;
         source.for_cpu().copy_from_slice(0, &expected)?;
         copy(edu, &source, &target)?;
-        check!(target.for_cpu()[..] == expected[..]);
+        let mut found = KVec::from_elem(0, PAGE, GFP_KERNEL)?;
+        target.for_cpu().copy_to_slice(&mut found);
+        check!(found[..] == expected[..]);
         forget(target.for_cpu());
     }
     Ok(())
@@ -198,17 +203,86 @@ pub(crate) fn again(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
 /// Memory is freed after the mapping has ended, and once.
 pub(crate) fn dropped(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     let (dma, edu) = data.ready(dev)?;
-    if nothing(dma)? {
+    if nothing(dma) {
         return Ok(());
     }
-    let source = SGTable::<_, ToDevice>::new(dma, vector(PAGE, 1)?, GFP_KERNEL)?;
+    let source = Table::<_, ToDevice>::new(dma, vector(PAGE, 1)?, GFP_KERNEL)?;
     let pages = Pages::zeroed(1, GFP_KERNEL)?;
-    let target = SGTable::<_, FromDevice>::new(dma, pages, GFP_KERNEL)?;
+    let target = Table::<_, FromDevice>::new(dma, pages, GFP_KERNEL)?;
     copy(edu, &source, &target)?;
-    drop((source, target));
+    edu.unmap_table(source)?;
+    edu.unmap_table(target)?;
     for len in [1, 64] {
         drop(Pages::zeroed(len, GFP_KERNEL)?);
         drop(vector(len * PAGE, 0)?);
     }
+    Ok(())
+}
+
+/// A part of a table is synced, and the guard has no more than that.
+pub(crate) fn ranges(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    let (dma, edu) = data.ready(dev)?;
+    if nothing(dma) {
+        return Ok(());
+    }
+    let mut words = VVec::new();
+    for _ in 0..3 * PAGE / 4 {
+        words.push(0u32, GFP_KERNEL)?;
+    }
+    let mut words = Table::<_, Bidirectional>::new(dma, words, GFP_KERNEL)?;
+    let mut pages =
+        Table::<_, Bidirectional>::new(dma, Pages::zeroed(3, GFP_KERNEL)?, GFP_KERNEL)?;
+    for (start, end) in [
+        (0, 0),
+        (4, 0),
+        (3 * PAGE, 3 * PAGE),
+        (0, 3 * PAGE + 4),
+        (3 * PAGE, 3 * PAGE + 4),
+        (4, usize::MAX - 3),
+        (usize::MAX - 7, usize::MAX - 3),
+    ] {
+        check!(words.for_cpu_range(start..end).err() == Some(EINVAL));
+        check!(pages.for_cpu_range(start..end).err() == Some(EINVAL));
+    }
+    // An element is not cut.
+    for (start, end) in [(0, 3), (1, 4), (2, 6), (PAGE + 3, PAGE + 4)] {
+        check!(words.for_cpu_range(start..end).err() == Some(EINVAL));
+        check!(pages.for_cpu_range(start..end).is_ok());
+    }
+
+    // Across the end of a page.
+    let expected = pattern(128, 9)?;
+    pages
+        .for_cpu_range(PAGE - 64..PAGE + 64)?
+        .copy_from_slice(0, &expected)?;
+    {
+        let mut part = pages.for_cpu_range(PAGE - 64..PAGE + 64)?;
+        let mut found = [0; 2];
+        for offset in [127, 128, usize::MAX] {
+            check!(part.copy_to_slice(offset, &mut found) == Err(EINVAL));
+            check!(part.copy_from_slice(offset, &found) == Err(EINVAL));
+        }
+        part.copy_to_slice(126, &mut found)?;
+        check!(found == expected[126..]);
+    }
+    copy(edu, &pages, &words)?;
+    {
+        let part = words.for_cpu_range(PAGE - 64..PAGE + 64)?;
+        check!(part.len() == 32);
+        let mut found = KVec::from_elem(0, 128, GFP_KERNEL)?;
+        for (at, bytes) in found.chunks_mut(4).enumerate() {
+            bytes.copy_from_slice(&kernel::io_read!(&part, [try: at]).to_ne_bytes());
+        }
+        check!(found[..] == expected[..]);
+        let past = || -> Result<usize> { Ok(io_project!(&part, [try: 30..33]).len()) };
+        check!(past() == Err(ERANGE));
+        io_project!(&part, [try: 31..]).copy_from_slice(&[0x55aa_55aa]);
+    }
+    copy(edu, &words, &pages)?;
+    let mut found = [0; 4];
+    pages
+        .for_cpu()
+        .copy_to_slice(PAGE + 60, &mut found)?;
+    check!(u32::from_ne_bytes(found) == 0x55aa_55aa);
     Ok(())
 }

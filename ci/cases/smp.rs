@@ -4,16 +4,17 @@
 
 use crate::{
     coherent::{bytes, pattern},
+    several::run,
     Data, Test,
 };
 use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
     device::Start,
     dma::{dma_mb, Coherent, CoherentBox, CoherentHandle},
-    dma_read, dma_write, pci,
+    io::Io,
+    io_project, io_read, io_write, pci,
     prelude::*,
     time::msleep,
-    workqueue::{self, run_all},
 };
 
 const WORKERS: usize = 4;
@@ -21,7 +22,7 @@ const WORKERS: usize = 4;
 /// Runs `work` on several workers at once, and returns when all are done.
 fn at_once(work: impl Fn(usize) -> Result + Sync) -> Result {
     let (begun, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    run_all!(workqueue::system_unbound(), WORKERS, GFP_KERNEL, |number| {
+    run(WORKERS, &|number| {
         begun.fetch_add(1, Ordering::SeqCst);
         // All of them, or almost, at the same time.
         for _ in 0..100 {
@@ -46,11 +47,11 @@ pub(crate) fn words(test: &mut Test<'_, '_>) -> Result {
         for round in 0..2000_usize {
             for at in 0..64 {
                 let index = WORKERS * at + number;
-                dma_write!(memory, [index]?, (round + index) as u8);
+                io_write!(memory, [try: index], (round + index) as u8);
             }
             for at in 0..64 {
                 let index = WORKERS * at + number;
-                check!(dma_read!(memory, [index]?) == (round + index) as u8);
+                check!(io_read!(memory, [try: index]) == (round + index) as u8);
             }
         }
         Ok(())
@@ -64,8 +65,9 @@ pub(crate) fn copies(test: &mut Test<'_, '_>) -> Result {
         let mut found = [0; 256];
         for round in 0..500 {
             let expected = pattern(256, round + number)?;
-            memory.copy_from_slice(256 * number, &expected)?;
-            memory.copy_to_slice(256 * number, &mut found)?;
+            let own = io_project!(memory, [try: 256 * number..256 * (number + 1)]);
+            own.copy_from_slice(&expected);
+            own.copy_to_slice(&mut found);
             check!(found[..] == expected[..]);
         }
         Ok(())
@@ -98,13 +100,13 @@ pub(crate) fn device(test: &mut Test<'_, '_>) -> Result {
 
 /// All see what the device stores, while one of them makes it do so, and bytes are never torn.
 pub(crate) fn device_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
-    dev.set_master();
+    data.set_master(dev)?;
     let memory = data.bytes()?;
     let edu = data.edu()?;
     let all = KVec::from_elem(0xff_u8, 4096, GFP_KERNEL)?;
-    memory.copy_from_slice(0, &all)?;
+    memory.copy_from_slice(&all);
     edu.fetch(memory.dma_address(), 0, 4096)?;
-    memory.copy_from_slice(0, &KVec::from_elem(0, 4096, GFP_KERNEL)?)?;
+    memory.copy_from_slice(&KVec::from_elem(0, 4096, GFP_KERNEL)?);
     dma_mb();
     at_once(|number| {
         if number == 0 {
@@ -112,7 +114,7 @@ pub(crate) fn device_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Res
         }
         for _ in 0..500 {
             let mut found = [0; 64];
-            memory.copy_to_slice(64 * number, &mut found)?;
+            io_project!(memory, [try: 64 * number..64 * (number + 1)]).copy_to_slice(&mut found);
             check!(found.iter().all(|byte| *byte == 0 || *byte == 0xff));
             if found == [0xff; 64] {
                 return Ok(());

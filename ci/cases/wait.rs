@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Waiting: for completions, and for work that is done by several CPUs.
+//! Waiting for completions.
 
-use crate::Test;
+use crate::{several::run, Test};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
     prelude::*,
     sync::Completion,
     time::{ktime_ms_delta, msecs_to_jiffies, msleep, Jiffies, Ktime},
-    workqueue::{self, run_all},
 };
 
 fn completion() -> Result<Pin<KBox<Completion>>> {
@@ -57,7 +56,7 @@ pub(crate) fn others(_test: &mut Test<'_, '_>) -> Result {
         Jiffies::MAX,
         Jiffies::MAX / 2,
     ];
-    run_all!(workqueue::system_unbound(), 4, GFP_KERNEL, |number| {
+    run(4, &|number| {
         if number == 3 {
             msleep(50);
             go.complete_all();
@@ -66,41 +65,5 @@ pub(crate) fn others(_test: &mut Test<'_, '_>) -> Result {
         }
     })?;
     check!(woken.into_inner() == 3);
-    Ok(())
-}
-
-/// Each number is run once; all are done at the end; and they run at the same time.
-pub(crate) fn run_all(_test: &mut Test<'_, '_>) -> Result {
-    for count in [0, 1, 4, 200] {
-        let sum = AtomicUsize::new(0);
-        let mut seen = KVec::new();
-        for _ in 0..count {
-            seen.push(AtomicUsize::new(0), GFP_KERNEL)?;
-        }
-        run_all!(workqueue::system_unbound(), count, GFP_KERNEL, |number| {
-            msleep(5);
-            seen[number].fetch_add(1, Ordering::SeqCst);
-            sum.fetch_add(number, Ordering::SeqCst);
-        })?;
-        check!(seen.iter().all(|seen| seen.load(Ordering::SeqCst) == 1));
-        check!(sum.into_inner() == (0..count).sum());
-    }
-    // So much memory that there can't be.
-    let never = |_| pr_err!("FAILED: run without memory\n");
-    check!(run_all!(workqueue::system_unbound(), usize::MAX, GFP_KERNEL, never).is_err());
-
-    let (here, met) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    run_all!(workqueue::system_unbound(), 4, GFP_KERNEL, |_| {
-        here.fetch_add(1, Ordering::SeqCst);
-        let begin = Ktime::ktime_get();
-        while ktime_ms_delta(Ktime::ktime_get(), begin) < crate::TIMEOUT {
-            if here.load(Ordering::SeqCst) == 4 {
-                met.fetch_add(1, Ordering::SeqCst);
-                break;
-            }
-            msleep(1);
-        }
-    })?;
-    check!(met.into_inner() == 4);
     Ok(())
 }
