@@ -13,7 +13,7 @@ DMA_API=/sys/kernel/debug/dma-api
 KMEMLEAK=/sys/kernel/debug/kmemleak
 BOUNCED=/sys/kernel/debug/swiotlb/io_tlb_used_hiwater
 
-declare -A ID=([edu]="1234 11e8" [ivshmem]="1af4 1110" [testdev]="1b36 0005" [nvme]="1b36 0010")
+declare -A ID=([edu]="1234 11e8" [slot]="1234 11e8" [ivshmem]="1af4 1110" [testdev]="1b36 0005" [nvme]="1b36 0010")
 
 TIMES=${TIMES:-20}
 declare -A TRIED
@@ -41,14 +41,15 @@ say()
 	printf '<6>cases.sh: %s\n' "$*" >/dev/kmsg
 }
 
-# devices KIND: all of it.
+# devices KIND: all of it. A slot is where one has a bus of its own.
 devices()
 {
-	local device
+	local device path
 	for device in $PCI/*; do
 		read -r vendor <"$device/vendor"
 		read -r number <"$device/device"
-		[ "${vendor#0x} ${number#0x}" != "${ID[$1]}" ] || echo "${device##*/}"
+		path=$(readlink -f "$device/..")
+		[ "${vendor#0x} ${number#0x}" != "${ID[$1]}" ] || [[ $1 == slot && ${path##*/} != 0000:* ]] || echo "${device##*/}"
 	done
 }
 
@@ -96,6 +97,16 @@ unpick()
 	echo "${ID[$1]}" >$DRIVER/remove_id
 }
 
+# only DEVICE: of those that the cases are tried with, this one is free for the driver.
+only()
+{
+	local device
+	for device in "$edu" "$slot"; do
+		[ "$device" = "$1" ] || echo none >"$PCI/$device/driver_override"
+	done
+	echo >"$PCI/$1/driver_override"
+}
+
 # master DEVICE: as firmware, or another kernel, may leave a device.
 master()
 {
@@ -130,7 +141,10 @@ try()
 	if [[ $log == *": wants "* ]]; then
 		unpick "$kind"
 		log=${log##*: wants }
-		try "$number" "${log%%$'\n'*}"
+		kind=${log%%$'\n'*}
+		[ "$kind" != slot ] || only "$slot"
+		try "$number" "$kind"
+		[ "$kind" != slot ] || only "$edu"
 		return
 	fi
 	name=${log%%: begin$'\n'*}
@@ -179,8 +193,7 @@ try()
 		fi
 		;;
 	forget::object)
-		[[ $log == *"DMA pool leaked, objects in use: 1"* ]] || why="nothing is said of the pool"
-		[[ $log != *"dma_pool_destroy "* ]] || why="the pool was destroyed"
+		[[ $log == *"dma_pool_destroy leaked busy"* ]] || why="nothing is said of the pool"
 		;;
 	esac
 	live
@@ -219,7 +232,7 @@ group_cases()
 
 	load
 	[ ! -e $KMEMLEAK ] || echo clear >$KMEMLEAK
-	for kind in edu ivshmem testdev nvme; do
+	for kind in edu slot ivshmem testdev nvme; do
 		all=($(devices $kind))
 		for device in "${all[@]:1}"; do
 			echo none >"$PCI/$device/driver_override"
@@ -227,6 +240,7 @@ group_cases()
 		[ "${all[0]}" ] || verdict "a device: $kind" "none"
 		printf -v "$kind" %s "${all[0]}"
 	done
+	only "$edu"
 	if [ "$CASES" ]; then
 		for number in $CASES; do
 			try "$number" edu || verdict "case $number" "there is none"
@@ -241,7 +255,7 @@ group_cases()
 	done
 	[ $number -gt 50 ] || verdict "number of cases" "$number"
 	[ ! -e $BOUNCED ] || say "bounce buffers: $(cat $BOUNCED) slots at once"
-	for kind in edu ivshmem testdev nvme; do
+	for kind in edu slot ivshmem testdev nvme; do
 		for device in $(devices $kind); do
 			echo >"$PCI/$device/driver_override"
 		done
@@ -309,6 +323,69 @@ group_bind()
 	unload || why="not unloaded"
 	nothing_left "bind and unbind $TIMES times" "$why"
 	leaked "bind and unbind"
+}
+
+# What the driver is told of a device: nothing, if it was given to it by hand, without a number.
+group_info()
+{
+	local device why= log
+	start
+	for device in $(devices edu); do
+		echo none >"$PCI/$device/driver_override"
+	done
+	for way in new_id number driver_override; do
+		news
+		log=
+		echo >"$PCI/$device/driver_override"
+		case $way in
+		new_id) echo "${ID[edu]}" >$DRIVER/new_id ;;
+		number) pick edu 1 ;;
+		driver_override)
+			echo dma_cases >"$PCI/$device/driver_override"
+			echo "$device" >/sys/bus/pci/drivers_probe
+			;;
+		esac
+		bound "$device" || why="$way: not bound"
+		echo none >"$PCI/$device/driver_override"
+		echo "$device" >$DRIVER/unbind
+		[ $way = driver_override ] || unpick edu
+		news
+		count "by hand"
+		if [ $way = number ]; then
+			[ $COUNT -eq 0 ] && [[ $log == *"bind::busy: begin"* ]] || why="$way: not by number"
+		else
+			[ $COUNT -eq 1 ] && [[ $log == *"bind::plain: begin"* ]] || why="$way: not by hand"
+		fi
+	done
+	for device in $(devices edu); do
+		echo >"$PCI/$device/driver_override"
+	done
+	unload || why="not unloaded"
+	nothing_left "what a driver is told" "$why"
+}
+
+# The proof that one device can't master the bus, with what is of another.
+group_other()
+{
+	local device why= log= all
+	start
+	news
+	log=
+	pick edu 2
+	all=($(devices edu))
+	news
+	count "the proof is refused"
+	# One is offered what the first has; that is dropped then.
+	[ $COUNT -eq 1 ] || [[ $log == *"nothing can be mapped"* ]] || why="$COUNT tries"
+	for ((i = ${#all[@]} - 1; i >= 0; i--)); do
+		bound "${all[i]}" || why="${all[i]} is not bound"
+		echo "${all[i]}" >$DRIVER/unbind
+	done
+	news
+	[[ $log != *": FAILED: "* ]] || why=${log#*: FAILED: }
+	unpick edu
+	unload || why="not unloaded"
+	nothing_left "the proof of another device" "${why%%$'\n'*}"
 }
 
 # load and unload, with devices to be bound, TIMES / 5 times

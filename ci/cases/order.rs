@@ -223,10 +223,8 @@ pub(crate) fn reset_function_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>
     nvme.write64(as_u64(io_project!(memory, [try: 4096]).dma_address()), 0x30);
     nvme.write32(0x0046_0001, CONFIGURATION);
     check!(ready()?);
-    check!(nvme.read64(0x28) == as_u64(memory.dma_address()));
     dev.reset_and_set_master()?;
     check!(nvme.read32(STATUS) & READY == 0);
     check!(nvme.read32(CONFIGURATION) & 1 == 0);
-    check!(nvme.read64(0x28) == 0);
     Ok(())
 }

@@ -243,9 +243,6 @@ pub(crate) fn freed(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
         let handle = CoherentHandle::alloc(dma, 4 << 20, GFP_KERNEL)?;
         // SAFETY: The device was not told of it.
         unsafe { handle.free() };
-        let memory = NonCoherent::<[u8], FromDevice>::zeroed_slice(dma, 4 << 20, GFP_KERNEL)?;
-        // SAFETY: The device was not told of it.
-        unsafe { memory.free() };
     }
     check!(dma.parked() == before);
     Ok(())
@@ -269,7 +266,7 @@ pub(crate) fn start_fails_unbind(_dev: &pci::Device<Core<'_>>, data: &Data<'_>) 
 
 /// A driver that gives up waiting, by `?`.
 fn impatient<'bound>(dma: Dma<'bound>, edu: &Edu<'bound>, done: &Completion) -> Result<KVec<u8>> {
-    let target = Mapping::<_, FromDevice>::new(dma, KVec::from_elem(0, 4096, GFP_KERNEL)?)?;
+    let target = Mapping::<_, FromDevice>::new(dma, KVec::from_elem(0u8, 4096, GFP_KERNEL)?)?;
     edu.begin_store(0, target.dma_address(), 4096)?;
     done.wait_for_completion_timeout(1)?;
     edu.unmap(target)
@@ -296,7 +293,7 @@ pub(crate) fn times_out(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result
     }
     // With more patience it has it.
     done.complete();
-    let target = Mapping::<_, FromDevice>::new(dma, KVec::from_elem(0, 4096, GFP_KERNEL)?)?;
+    let target = Mapping::<_, FromDevice>::new(dma, KVec::from_elem(0u8, 4096, GFP_KERNEL)?)?;
     edu.store(0, target.dma_address(), 4096)?;
     check!(edu.unmap(target)?[..] == [0xff; 4096]);
     check!(dma.parked().count == 3);
@@ -328,7 +325,7 @@ pub(crate) fn taken_back(test: &mut Test<'_, '_>) -> Result {
         let mut one = Table::<_, FromDevice>::new(dma, vector(4096)?, GFP_KERNEL)?;
         check!(one.for_cpu().as_mut_quiesced(&quiesced)?[..] == [0; 4096]);
         check!(one.unmap_quiesced(&quiesced)?[..] == [0; 4096]);
-        mapping = Some(Mapping::new(dma, KVec::from_elem(0, 4096, GFP_KERNEL)?)?);
+        mapping = Some(Mapping::new(dma, KVec::from_elem(0u8, 4096, GFP_KERNEL)?)?);
         table = Some(Table::new(dma, vector(4096)?, GFP_KERNEL)?);
     }
     check!(dma.parked() == Parked::default());
@@ -387,7 +384,7 @@ pub(crate) fn guards(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
         return Ok(());
     }
     fill(dma, edu)?;
-    let mut target = Mapping::<_, FromDevice>::new(dma, KVec::from_elem(0, 4096, GFP_KERNEL)?)?;
+    let mut target = Mapping::<_, FromDevice>::new(dma, KVec::from_elem(0u8, 4096, GFP_KERNEL)?)?;
     edu.store(0, target.dma_address_at(1024)?, 64)?;
     let mut guard = target.for_cpu_range(1024..2048)?;
     // SAFETY: `store` has waited until the run bit was clear.

@@ -19,13 +19,33 @@ pub fn keep<'bound>(setup: Setup<'bound>) -> Result<Dma<'bound>> { //~ pub fn ke
 }
 
 //# a BAR for longer than the binding | lifetime may not live long enough
-pub fn keep<'bound>(dev: &pci::Device<Core<'bound>>) -> Result<pci::Bar<'bound>> { //~ pub fn keep<'bound>(dev: &pci::Device<Core<'bound>>) -> Result<pci::Bar<'static>> {
-    dev.bound().iomap_region(0, c_str!("test"))
+pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<pci::Bar<'bound>> { //~ pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<pci::Bar<'static>> {
+    dev.iomap_region(0, c_str!("test"))
 }
 
 //# registers for longer than their BAR | error[E0515]: cannot return value referencing function parameter `bar`
-pub fn keep<'bound>(bar: &'bound pci::Bar<'bound, 4>) -> &'bound Mmio<4> { //~ pub fn keep<'bound>(bar: pci::Bar<'bound, 4>) -> &'bound Mmio<4> {
-    &**bar //~ &*bar
+pub fn keep<'bound>(bar: &'bound pci::Bar<'bound, 4>) -> Mmio<'bound, Region<4>> { //~ pub fn keep<'bound>(bar: pci::Bar<'bound, 4>) -> Mmio<'bound, Region<4>> {
+    bar.as_view()
+}
+
+//# a register of a structure for longer than its BAR | error[E0515]: cannot return value referencing function parameter `bar`
+pub fn keep<'bound>(bar: &'bound pci::Bar<'bound, 4>) -> Result<Mmio<'bound, u16>> { //~ pub fn keep<'bound>(bar: pci::Bar<'bound, 4>) -> Result<Mmio<'bound, u16>> {
+    Ok(io_project!(bar.as_view().try_cast::<[u16; 2]>()?, [build: 1]))
+}
+
+//# a view of coherent memory for longer than the memory | error[E0515]: cannot return value referencing function parameter `memory`
+pub fn keep<'a>(memory: &'a Coherent<'a, [u32]>) -> Result<CoherentView<'a, u32>> { //~ pub fn keep<'a>(memory: Coherent<'a, [u32]>) -> Result<CoherentView<'a, u32>> {
+    Ok(io_project!(memory, [try: 3]))
+}
+
+//# a view of mapped memory for longer than the guard | error[E0505]: cannot move out of `guard` because it is borrowed
+pub fn keep(mapping: &mut Mapping<'_, KVec<u8>, FromDevice>) -> u8 {
+    let guard = mapping.for_cpu();
+    let view = guard.as_view();
+    let byte = || -> Result<u8> { Ok(io_read!(view, [try: 0])) };
+    let byte = byte().unwrap_or(0); //~
+    drop(guard);
+    byte //~ byte().unwrap_or(0)
 }
 
 //# memory in work that outlives the binding | error[E0521]: borrowed data escapes outside of function
@@ -33,7 +53,7 @@ fn now<F: FnOnce() + Send>(work: F) { work() }
 pub fn later<F: FnOnce() + Send + 'static>(_work: F) {}
 pub fn leave(dma: Dma<'_>) -> Result {
     let memory = Coherent::<u32>::zeroed(dma, GFP_KERNEL)?;
-    now(move || memory.write(&1)); //~ let _ = now::<fn()>; later(move || memory.write(&1));
+    now(move || memory.write_val(1)); //~ let _ = now::<fn()>; later(move || memory.write_val(1));
     Ok(())
 }
 
@@ -48,15 +68,29 @@ pub fn count(dev: &pci::Device<Bound>) -> ARef<pci::Device> { //~ pub fn count(d
     dev.into()
 }
 
-//# the rights of a callback for longer than it | error[E0621]: explicit lifetime required in the type of `dev`
-pub fn keep<'bound>(dev: &pci::Device<Core<'bound>>) -> &'bound pci::Device<Bound> { //~ pub fn keep<'bound>(dev: &pci::Device<Core<'bound>>) -> &'bound pci::Device<Core<'bound>> {
-    dev.bound() //~ dev
+//# the rights of a callback for longer than it | error[E0277]: `*const ()` cannot be shared between threads safely
+pub struct D;
+pub struct Data<'bound>(&'bound pci::Device<Bound>); //~ pub struct Data<'bound>(&'bound pci::Device<Core<'bound>>);
+kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(1, 1), ())]);
+impl pci::Driver for D {
+    type IdInfo = ();
+    type Data<'bound> = Data<'bound>;
+    const ID_TABLE: pci::IdTable<()> = TABLE;
+    fn probe<'bound>(dev: &'bound pci::Device<Core<'_>>, _: Option<&'bound ()>) -> impl PinInit<Data<'bound>, Error> + 'bound {
+        pin_init_scope(move || Ok(Data(dev))) //~ pin_init_scope(move || -> Result<Data<'bound>> { let _ = dev; Err(EINVAL) })
+    }
 }
 
-//# a device of a callback in another thread | error[E0277]: `&kernel::pci::Device<kernel::device::Core<'_>>` cannot be sent between threads safely
+//# the device of a callback as one for ever | error: lifetime may not live long enough
+pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> &'bound pci::Device<Bound> { //~ pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> &'static pci::Device<Bound> {
+    dev
+}
+
+//# a device of a callback in another thread | error[E0277]: `*const ()` cannot be shared between threads safely
 pub fn send<T: Send>(_value: T) {}
-pub fn other(dev: &pci::Device<Core<'_>>) {
-    send(dev.bound()) //~ send(dev)
+pub fn other<'bound>(dev: &'bound pci::Device<Core<'_>>) {
+    let bound: &'bound pci::Device<Bound> = dev;
+    send(bound) //~ send(dev)
 }
 
 //# a handler that is a local variable of start | error[E0597]: `local` does not live long enough
@@ -144,10 +178,26 @@ pub fn later(dev: &pci::Device<Core<'_>>) -> Result<u32> { //~ pub fn later(dev:
     dev.alloc_irq_vectors(1, 1, pci::IrqTypes::all())
 }
 
-//# the device of start in another thread | error[E0277]: `&kernel::pci::Device<kernel::device::Start<'_>>` cannot be sent between threads safely
+//# the device of start in another thread | cannot be shared between threads safely
 pub fn send<T: Send>(_value: T) {}
 pub fn start(dev: &pci::Device<Start<'_>>) {
-    send(dev.bound()) //~ send(dev)
+    let bound: &pci::Device<Bound> = dev;
+    send(bound) //~ send(dev)
+}
+
+//# the set-up in start, when the data is in place | error[E0599]: no method named `dma_setup` found for reference `&'a kernel::pci::Device<kernel::device::Start<'_>>`
+pub fn start<'a>(dev: &'a pci::Device<Core<'_>>) -> Result<Setup<'a>> { //~ pub fn start<'a>(dev: &'a pci::Device<Start<'_>>) -> Result<Setup<'a>> {
+    dev.dma_setup()
+}
+
+//# the set-up for longer than the binding | lifetime may not live long enough
+pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<Setup<'bound>> { //~ pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<Setup<'static>> {
+    dev.dma_setup()
+}
+
+//# vectors in start | error[E0599]: no method named `alloc_irq_vectors` found for reference `&kernel::pci::Device<kernel::device::Start<'_>>`
+pub fn start(dev: &pci::Device<Core<'_>>) -> Result<u32> { //~ pub fn start(dev: &pci::Device<Start<'_>>) -> Result<u32> {
+    dev.alloc_irq_vectors(1, 1, pci::IrqTypes::all())
 }
 
 //# a handler that is not for several threads | error[E0277]: `Cell<u32>` cannot be shared between threads safely
@@ -216,8 +266,8 @@ impl pci::Driver for D {
     type IdInfo = ();
     type Data<'bound> = Invariant<'bound>;
     const ID_TABLE: pci::IdTable<()> = TABLE;
-    fn probe<'bound>(_: &pci::Device<Core<'bound>>, _: &'static (), _: Setup<'bound>) -> Result<impl PinInit<Invariant<'bound>, Error>> {
-        Ok(Invariant(core::cell::Cell::new(None), 0))
+    fn probe<'bound>(_: &'bound pci::Device<Core<'_>>, _: Option<&'bound ()>) -> impl PinInit<Invariant<'bound>, Error> + 'bound {
+        Invariant(core::cell::Cell::new(None), 0)
     }
     fn start<'data, 'bound>(_: &pci::Device<Start<'data>>, data: Pin<&'data Invariant<'bound>>) -> Result {
         let data = data.get_ref();
@@ -245,7 +295,7 @@ pub fn keep<'bound>(mapping: &'bound mut Mapping<'bound, KVec<u8>, ToDevice>) ->
 fn now<F: FnOnce() + Send>(work: F) { work() }
 pub fn later<F: FnOnce() + Send + 'static>(_work: F) {}
 pub fn leave(mapping: Mapping<'_, KVec<u8>, ToDevice>) {
-    now(move || drop(mapping.unmap())); //~ let _ = now::<fn()>; later(move || drop(mapping.unmap()));
+    now(move || drop(mapping)); //~ let _ = now::<fn()>; later(move || drop(mapping));
 }
 
 //# the DMA handle where it would outlive the binding | error[E0521]: borrowed data escapes outside of function
@@ -265,12 +315,12 @@ pub fn keep<'bound>(pool: Arc<Pool<'bound, u32>>) -> Result<PoolCoherent<Arc<Poo
 }
 
 //# a scatter-gather table for longer than the binding | lifetime may not live long enough
-pub fn keep<'bound>(dma: Dma<'bound>, pages: Pages) -> Result<SGTable<'bound, Pages, FromDevice>> { //~ pub fn keep<'bound>(dma: Dma<'bound>, pages: Pages) -> Result<SGTable<'static, Pages, FromDevice>> {
+pub fn keep<'bound>(dma: Dma<'bound>, pages: Pages) -> Result<SGTable<Owned<'bound, Pages, FromDevice>>> { //~ pub fn keep<'bound>(dma: Dma<'bound>, pages: Pages) -> Result<SGTable<Owned<'static, Pages, FromDevice>>> {
     Ok(SGTable::new(dma, pages, GFP_KERNEL)?)
 }
 
 //# a scatter-gather table where it may stay for ever | error[E0521]: borrowed data escapes outside of function
 pub fn put<T>(_value: T) {} //~ pub fn put<T: 'static>(_value: T) {}
-pub fn keep<'bound>(table: SGTable<'bound, Pages, FromDevice>) {
+pub fn keep<'bound>(table: SGTable<Owned<'bound, Pages, FromDevice>>) {
     put(table)
 }

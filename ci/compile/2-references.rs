@@ -1,11 +1,129 @@
-//# a reference to shared memory | error[E0614]: type `Shared<u32>` cannot be dereferenced
+//# a reference to shared memory | error[E0614]: type `kernel::dma::Coherent<'_, u32>` cannot be dereferenced
 pub fn look(memory: Coherent<'_, u32>) -> u32 {
-    memory.read() //~ **memory
+    memory.read_val() //~ *memory
+}
+
+//# a reference to a part of shared memory | error[E0614]: type `kernel::dma::CoherentView<'_, u32>` cannot be dereferenced
+pub fn look(memory: CoherentView<'_, u32>) -> u32 {
+    memory.read_val() //~ *memory
+}
+
+//# a reference to shared memory, without a claim | error[E0133]: call to unsafe function
+pub fn look<'a>(memory: &'a Coherent<'_, u32>) -> &'a u32 {
+    // SAFETY: Not called.
+    unsafe { memory.as_ref() } //~ memory.as_ref()
+}
+
+//# a mutable reference to shared memory, without a claim | error[E0133]: call to unsafe function
+pub fn look<'a>(memory: &'a mut Coherent<'_, u32>) -> &'a mut u32 {
+    // SAFETY: Not called.
+    unsafe { memory.as_mut() } //~ memory.as_mut()
+}
+
+//# shared memory that is freed early, without a claim | error[E0133]: call to unsafe function
+pub fn free(memory: Coherent<'_, u32>) {
+    // SAFETY: Not called.
+    unsafe { memory.free() } //~ memory.free()
+}
+
+//# memory without a mapping that is freed early, without a claim | error[E0133]: call to unsafe function
+pub fn free(memory: CoherentHandle<'_>) {
+    // SAFETY: Not called.
+    unsafe { memory.free() } //~ memory.free()
+}
+
+//# an object of a pool that is freed early, without a claim | error[E0133]: call to unsafe function
+pub fn free(object: PoolCoherent<&Pool<'_, u32>>) {
+    // SAFETY: Not called.
+    unsafe { object.free() } //~ object.free()
+}
+
+//# a reference to an object of a pool, without a claim | error[E0133]: call to unsafe function
+pub fn look<'a>(object: &'a mut PoolCoherent<&'a Pool<'a, u32>>) -> &'a mut u32 {
+    // SAFETY: Not called.
+    unsafe { object.as_mut() } //~ object.as_mut()
+}
+
+//# the end of a mapping, without a claim | error[E0133]: call to unsafe function
+pub fn end(mapping: Mapping<'_, KVec<u8>, FromDevice>) -> KVec<u8> {
+    // SAFETY: Not called.
+    unsafe { mapping.unmap() } //~ mapping.unmap()
+}
+
+//# the end of a mapping that the device only reads, without a claim | error[E0133]: call to unsafe function
+pub fn end(mapping: Mapping<'_, KVec<u8>, ToDevice>) -> KVec<u8> {
+    // SAFETY: Not called.
+    unsafe { mapping.unmap() } //~ mapping.unmap()
+}
+
+//# the end of a table, without a claim | error[E0133]: call to unsafe function
+pub fn end(table: SGTable<Owned<'_, Pages, FromDevice>>) -> Pages {
+    // SAFETY: Not called.
+    unsafe { table.unmap() } //~ table.unmap()
+}
+
+//# a reference to mapped memory, without a claim | error[E0133]: call to unsafe function
+pub fn look(mapping: &mut Mapping<'_, KVec<u8>, FromDevice>) -> u8 {
+    let mut guard = mapping.for_cpu();
+    // SAFETY: Not called.
+    let bytes: &mut [u8] = unsafe { guard.as_mut() }; //~ let bytes: &mut [u8] = guard.as_mut();
+    bytes[0]
+}
+
+//# a reference to the elements of a table, without a claim | error[E0133]: call to unsafe function
+pub fn look(table: &mut SGTable<Owned<'_, VVec<u8>, FromDevice>>) -> u8 {
+    let mut guard = table.for_cpu();
+    // SAFETY: Not called.
+    let bytes: &mut [u8] = unsafe { guard.as_mut() }; //~ let bytes: &mut [u8] = guard.as_mut();
+    bytes[0]
+}
+
+//# mapped memory as a str, whose bytes the device may change | error[E0614]: type `kernel::dma::CpuGuard<'_, [u8], kernel::dma::FromDevice>` cannot be dereferenced
+pub fn look(mapping: &mut Mapping<'_, KVec<u8>, FromDevice>) -> Result {
+    let guard = mapping.for_cpu();
+    let mut copy = [0; 64];
+    io_project!(&guard, [try: ..64]).copy_to_slice(&mut copy);
+    let bytes: &[u8] = &copy; //~ let bytes: &[u8] = &*guard;
+    core::str::from_utf8(bytes).map_err(|_| EINVAL)?;
+    Ok(())
+}
+
+//# mapped memory as a str, by coercion | error[E0308]: mismatched types
+pub fn look(mapping: &mut Mapping<'_, KVec<u8>, Bidirectional>) -> Result {
+    let guard = mapping.for_cpu();
+    let mut copy = [0; 64];
+    io_project!(&guard, [try: ..64]).copy_to_slice(&mut copy);
+    let bytes: &[u8] = &copy; //~ let bytes: &[u8] = &guard;
+    core::str::from_utf8(bytes).map_err(|_| EINVAL)?;
+    Ok(())
+}
+
+//# a write, behind a reference, to what the device reads | error[E0599]: no method named `copy_write` found for struct `kernel::dma::CpuGuard`
+pub fn write(mapping: &mut Mapping<'_, KBox<[u8; 64]>, ToDevice>) -> u8 {
+    let mut guard = mapping.for_cpu();
+    let bytes: &[u8; 64] = &guard;
+    let byte = bytes[0]; //~ guard.copy_write([1; 64]);
+    guard[0] = 1; //~
+    byte //~ bytes[0]
+}
+
+//# a macro's write, behind a reference, to what the device reads | error[E0599]: no method named `as_view` found for reference `&kernel::dma::CpuGuard<'_, [u8], kernel::dma::ToDevice>`
+pub fn write(mapping: &mut Mapping<'_, KVec<u8>, Bidirectional>) -> Result { //~ pub fn write(mapping: &mut Mapping<'_, KVec<u8>, ToDevice>) -> Result {
+    let guard = mapping.for_cpu();
+    io_write!(&guard, [try: 0], 1);
+    Ok(())
+}
+
+//# a macro's write, behind a reference, to elements of a table | error[E0599]: no method named `as_view` found for reference
+pub fn write(table: &mut SGTable<Owned<'_, VVec<u8>, Bidirectional>>) -> Result { //~ pub fn write(table: &mut SGTable<Owned<'_, VVec<u8>, ToDevice>>) -> Result {
+    let guard = table.for_cpu();
+    io_write!(&guard, [try: 0], 1);
+    Ok(())
 }
 
 //# an index into shared memory | error[E0608]: cannot index into a value of type `kernel::dma::Coherent<'_, [u32]>`
 pub fn look(memory: Coherent<'_, [u32]>) -> Result<u32> {
-    Ok(dma_read!(memory, [0]?)) //~ Ok(memory[0])
+    Ok(io_read!(memory, [try: 0])) //~ Ok(memory[0])
 }
 
 //# the address of memory that the CPU owns | error[E0599]: no method named `dma_address` found for struct `kernel::dma::CoherentBox
@@ -29,23 +147,34 @@ pub fn share(memory: CoherentBox<'_, u32>) -> u32 {
 }
 
 //# an index into memory that belongs to the device | error[E0608]: cannot index into a value of type `kernel::dma::Mapping<'_, Vec<u8, Kmalloc>, kernel::dma::FromDevice>`
-pub fn look(mut mapping: Mapping<'_, KVec<u8>, FromDevice>) -> u8 {
-    mapping.for_cpu()[0] //~ mapping[0]
+pub fn look(mut mapping: Mapping<'_, KVec<u8>, FromDevice>) -> Result<u8> {
+    Ok(io_read!(&mapping.for_cpu(), [try: 0])) //~ Ok(mapping[0])
+}
+
+//# an index into memory that the device may write | error[E0608]: cannot index into a value of type `kernel::dma::CpuGuard<'_, [u8], kernel::dma::FromDevice>`
+pub fn look(mut mapping: Mapping<'_, KVec<u8>, FromDevice>) -> Result<u8> {
+    Ok(io_read!(&mapping.for_cpu(), [try: 0])) //~ Ok(mapping.for_cpu()[0])
 }
 
 //# a reference to memory that belongs to the device | error[E0614]: type `kernel::dma::Mapping<'_, Box<[u8; 64], Kmalloc>, kernel::dma::FromDevice>` cannot be dereferenced
 pub fn look(mut mapping: Mapping<'_, KBox<[u8; 64]>, FromDevice>) -> [u8; 64] {
-    *mapping.for_cpu() //~ *mapping
+    mapping.for_cpu().copy_read() //~ *mapping
+}
+
+//# a reference to memory that the device may write | error[E0614]: type `kernel::dma::CpuGuard<'_, [u8; 64], kernel::dma::FromDevice>` cannot be dereferenced
+pub fn look(mut mapping: Mapping<'_, KBox<[u8; 64]>, FromDevice>) -> [u8; 64] {
+    mapping.for_cpu().copy_read() //~ *mapping.for_cpu()
 }
 
 //# non-coherent memory that belongs to the device | error[E0614]: type `Mapping<'_, Allocated<u32>, kernel::dma::FromDevice>` cannot be dereferenced
 pub fn look(mut memory: NonCoherent<'_, u32, FromDevice>) -> u32 {
-    *memory.for_cpu() //~ *memory
+    memory.for_cpu().read_val() //~ *memory
 }
 
-//# the buffer within a mapping | error[E0616]: field `buffer` of struct `kernel::dma::Mapping` is private
+//# the buffer within a mapping | error[E0609]: no field `buffer` on type
 pub fn look(mapping: Mapping<'_, KVec<u8>, FromDevice>) -> KVec<u8> {
-    mapping.unmap() //~ mapping.buffer
+    // SAFETY: Not called.
+    unsafe { mapping.unmap() } //~ mapping.buffer
 }
 
 //# a buffer after it was mapped | error[E0382]: borrow of moved value: `buffer`
@@ -56,15 +185,14 @@ pub fn look(dma: Dma<'_>, buffer: KVec<u8>) -> Result<u8> {
 }
 
 //# an end of a mapping that the CPU looks at | error[E0505]: cannot move out of `mapping` because it is borrowed
-pub fn end(mut mapping: Mapping<'_, KVec<u8>, FromDevice>) -> KVec<u8> {
+pub fn end(mut mapping: Mapping<'_, KVec<u8>, FromDevice>) {
     let guard = mapping.for_cpu();
     drop(guard); //~
-    let buffer = mapping.unmap();
-    buffer //~ drop(guard); buffer
+    drop(mapping); //~ drop(mapping); drop(guard);
 }
 
 //# a reference for longer than the guard | error[E0505]: cannot move out of `guard` because it is borrowed
-pub fn look(mapping: &mut Mapping<'_, KVec<u8>, FromDevice>) -> u8 {
+pub fn look(mapping: &mut Mapping<'_, KVec<u8>, ToDevice>) -> u8 {
     let guard = mapping.for_cpu();
     let byte: &u8 = &guard[0];
     let byte = *byte; //~
@@ -82,8 +210,8 @@ pub fn twice(mapping: &mut Mapping<'_, KVec<u8>, Bidirectional>) -> Result {
 }
 
 //# a guard of a mapping that is shared | error[E0596]: cannot borrow `*mapping` as mutable, as it is behind a `&` reference
-pub fn look(mapping: &mut Mapping<'_, KVec<u8>, FromDevice>) -> u8 { //~ pub fn look(mapping: &Mapping<'_, KVec<u8>, FromDevice>) -> u8 {
-    mapping.for_cpu()[0]
+pub fn look(mapping: &mut Mapping<'_, KVec<u8>, FromDevice>) -> Result<u8> { //~ pub fn look(mapping: &Mapping<'_, KVec<u8>, FromDevice>) -> Result<u8> {
+    Ok(io_read!(&mapping.for_cpu(), [try: 0]))
 }
 
 //# an address that is used while the CPU has the memory | error[E0502]: cannot borrow `*mapping` as immutable because it is also borrowed as mutable
@@ -94,23 +222,18 @@ pub fn send(mapping: &mut Mapping<'_, KVec<u8>, ToDevice>) -> DmaAddress {
     addr //~ drop(guard); addr
 }
 
-//# a write to what only the device writes | error[E0594]: cannot assign to data in dereference of `CpuGuard<'_, [u8], kernel::dma::FromDevice>`
-pub fn write(mapping: &mut Mapping<'_, KVec<u8>, Bidirectional>) { //~ pub fn write(mapping: &mut Mapping<'_, KVec<u8>, FromDevice>) {
-    mapping.for_cpu()[0] = 1;
-}
-
-//# memory of a scatter-gather table while it is mapped | error[E0608]: cannot index into a value of type `kernel::dma::SGTable<'_, Vec<u8, Vmalloc>, kernel::dma::FromDevice>`
-pub fn read(mut table: SGTable<'_, VVec<u8>, FromDevice>) -> u8 {
+//# memory of a scatter-gather table while it is mapped | error[E0608]: cannot index into a value of type `SGTable<Owned<'_, Vec<u8, Vmalloc>, kernel::dma::ToDevice>>`
+pub fn read(mut table: SGTable<Owned<'_, VVec<u8>, ToDevice>>) -> u8 {
     table.for_cpu()[0] //~ table[0]
 }
 
-//# pages of a scatter-gather table while they are mapped | error[E0616]: field `memory` of struct `kernel::dma::SGTable` is private
-pub fn read(mut table: SGTable<'_, Pages, FromDevice>) -> Result {
-    table.for_cpu().copy_to_slice(0, &mut [0; 4]) //~ table.memory.copy_to_slice(0, &mut [0; 4])
+//# memory of a scatter-gather table that the device may write | error[E0608]: cannot index into a value of type `SGTableForCpu<'_, '_, Vec<u8, Vmalloc>, kernel::dma::FromDevice>`
+pub fn read(mut table: SGTable<Owned<'_, VVec<u8>, ToDevice>>) -> u8 { //~ pub fn read(mut table: SGTable<Owned<'_, VVec<u8>, FromDevice>>) -> u8 {
+    table.for_cpu()[0]
 }
 
 //# what the CPU was given, after it was given back | error[E0505]: cannot move out of `guard` because it is borrowed
-pub fn read(mut table: SGTable<'_, VVec<u8>, FromDevice>) -> u8 {
+pub fn read(mut table: SGTable<Owned<'_, VVec<u8>, ToDevice>>) -> u8 {
     let guard = table.for_cpu();
     let bytes: &[u8] = &guard;
     let byte = bytes[0]; //~ drop(guard); let byte = bytes[0];
@@ -118,31 +241,41 @@ pub fn read(mut table: SGTable<'_, VVec<u8>, FromDevice>) -> u8 {
 }
 
 //# unmapped memory while a guard has it | error[E0505]: cannot move out of `table` because it is borrowed
-pub fn read(mut table: SGTable<'_, VVec<u8>, FromDevice>) -> (VVec<u8>, u8) {
+pub fn read(mut table: SGTable<Owned<'_, VVec<u8>, ToDevice>>) -> u8 {
     let guard = table.for_cpu();
     let byte = guard[0];
     drop(guard); //~
-    let memory = table.unmap();
-    (memory, byte) //~ (memory, guard[0])
+    drop(table);
+    byte //~ guard[0]
 }
 
 //# segments of a table that was unmapped | error[E0505]: cannot move out of `table` because it is borrowed
-pub fn after(table: SGTable<'_, Pages, FromDevice>) -> usize {
+pub fn after(table: SGTable<Owned<'_, Pages, FromDevice>>) -> usize {
     let segments = table.iter();
-    let count = segments.count(); //~ table.unmap();
+    let count = segments.count(); //~ drop(table);
     count //~ segments.count()
 }
 
-//# writing to memory that only the device writes | error[E0594]: cannot assign to data in dereference of `SGTableForCpu<'_, '_, Vec<u8, Vmalloc>, kernel::dma::FromDevice>`
-pub fn write(mut table: SGTable<'_, VVec<u8>, ToDevice>) { //~ pub fn write(mut table: SGTable<'_, VVec<u8>, FromDevice>) {
-    table.for_cpu()[0] = 1;
+//# a borrowed table for longer than the one that it is of | error[E0515]: cannot return value referencing function parameter `table`
+pub fn lend<'a>(table: &'a SGTable<Owned<'a, Pages, FromDevice>>) -> &'a SGTable { //~ pub fn lend<'a>(table: SGTable<Owned<'a, Pages, FromDevice>>) -> &'a SGTable {
+    &*table
 }
 
-//# pages exchanged for others while they are mapped | error[E0277]: the size for values of type `[Page]` cannot be known at compilation time
-pub fn swap(mut table: SGTable<'_, Pages, ToDevice>, mut pages: Pages) {
-    let bytes: &mut PageBytes = &mut table.for_cpu();
-    let others: &mut PageBytes = &mut pages;
-    core::mem::swap(&mut 1, &mut 2); //~ core::mem::swap(bytes, others);
+//# a table of C, without a claim | error[E0133]: call to unsafe function
+pub fn lend<'a>(table: *mut kernel::bindings::sg_table) -> &'a SGTable {
+    // SAFETY: Not called.
+    unsafe { SGTable::from_raw(table) } //~ SGTable::from_raw(table)
+}
+
+//# memory of a driver's own for a mapping, without a claim | error[E0200]: the trait `Mappable` requires an `unsafe impl` declaration
+pub struct Mine(KBox<[u8; 64]>);
+// SAFETY: Not called.
+unsafe impl Backing for Mine { type Memory = [u8; 64]; }
+// SAFETY: Not called.
+unsafe impl Mappable for Mine { //~ impl Mappable for Mine {
+    const SIZE: Option<usize> = Some(64);
+    fn memory(&mut self) -> core::ptr::NonNull<[u8; 64]> { core::ptr::NonNull::from(&mut *self.0) }
+    fn allocated(&self) -> usize { 64 }
 }
 
 //# a reference to an object that is shared | error[E0308]: mismatched types
@@ -160,4 +293,74 @@ pub fn share<'a>(mut object: PoolBox<&'a Pool<'a, u32>>) -> PoolCoherent<&'a Poo
     let shared = ();
     *object = 1; //~ let shared = object.share(); *object = 1;
     object.share() //~ shared
+}
+
+//# memory of the device, by a proof that is kept | error
+pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>, dma: Dma<'bound>) -> Result {
+    let memory = KBox::leak(KBox::new(Coherent::<u32>::zeroed(dma, GFP_KERNEL)?, GFP_KERNEL)?);
+    let quiesced = dev.clear_master(); //~ let quiesced = &*KBox::leak(KBox::new(dev.clear_master(), GFP_KERNEL)?);
+    let number = memory.as_mut_quiesced(&quiesced)?; //~ let number: &'bound mut u32 = memory.as_mut_quiesced(quiesced)?;
+    *number = 1;
+    Ok(())
+}
+
+//# a proof in another thread | cannot be s
+pub fn send<T: Send>(_value: T) {}
+pub fn other<'bound>(dev: &'bound pci::Device<Core<'_>>) {
+    let quiesced = dev.clear_master();
+    let bound: &pci::Device<Bound> = dev; //~
+    send(bound); //~ send(quiesced);
+}
+
+//# a proof that is kept in the data | `*const ()` cannot be s
+pub struct D;
+pub struct Data<'bound>(&'bound u32); //~ pub struct Data<'bound>(Quiesced<'bound>);
+kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(1, 1), ())]);
+impl pci::Driver for D {
+    type IdInfo = ();
+    type Data<'bound> = Data<'bound>;
+    const ID_TABLE: pci::IdTable<()> = TABLE;
+    fn probe<'bound>(dev: &'bound pci::Device<Core<'_>>, _: Option<&'bound ()>) -> impl PinInit<Data<'bound>, Error> + 'bound {
+        let _ = dev.clear_master();
+        pin_init_scope(move || Ok(Data(&1))) //~ pin_init_scope(move || Ok(Data(dev.clear_master())))
+    }
+}
+
+//# a proof in start | error[E0599]: no method named `clear_master` found for reference `&kernel::pci::Device<kernel::device::Start<'_>>`
+pub fn start(dev: &pci::Device<Core<'_>>) { //~ pub fn start(dev: &pci::Device<Start<'_>>) {
+    let _ = dev.clear_master();
+}
+
+//# a proof of nothing | error[E0451]
+pub fn none() {} //~ pub fn none<'a>(binding: &'a Binding) -> Quiesced<'a> { Quiesced { binding, _not_send: core::marker::PhantomData } }
+
+//# the state of a binding, without a claim | error[E0133]: call to unsafe function
+pub fn state() -> Binding {
+    // SAFETY: Not called.
+    unsafe { Binding::new() } //~ Binding::new()
+}
+
+//# a value that does not fit on the stack | too large to be copied by value
+pub fn look(memory: &Coherent<'_, [u8; 1024]>) -> u8 { //~ pub fn look(memory: &Coherent<'_, [u8; 1 << 18]>) -> u8 {
+    memory.copy_read()[0]
+}
+
+//# a value that does not fit on the stack, written | too large to be copied by value
+pub fn put(memory: &Coherent<'_, [u8; 1024]>, value: &'static [u8; 1024]) { //~ pub fn put(memory: &Coherent<'_, [u8; 1025]>, value: &'static [u8; 1025]) {
+    memory.copy_write(*value)
+}
+
+//# a value that does not fit on the stack, in a box | too large to be
+pub fn put<'a>(dma: Dma<'a>, value: &'static [u8; 1024]) -> Result<CoherentBox<'a, [u8; 1024]>> { //~ pub fn put<'a>(dma: Dma<'a>, value: &'static [u8; 1 << 18]) -> Result<CoherentBox<'a, [u8; 1 << 18]>> {
+    CoherentBox::new(dma, *value, GFP_KERNEL)
+}
+
+//# a value that does not fit on the stack, of a mapping | too large to be copied by value
+pub fn look(mapping: &mut Mapping<'_, KBox<[u8; 1024]>, FromDevice>) -> u8 { //~ pub fn look(mapping: &mut Mapping<'_, KBox<[u8; 4096]>, FromDevice>) -> u8 {
+    mapping.for_cpu().copy_read()[0]
+}
+
+//# a value that does not fit on the stack, of a pool | too large to be copied by value
+pub fn put<'a>(pool: &'a Pool<'a, [u8; 1024]>) -> Result<PoolBox<&'a Pool<'a, [u8; 1024]>>> { //~ pub fn put<'a>(pool: &'a Pool<'a, [u8; 4096]>) -> Result<PoolBox<&'a Pool<'a, [u8; 4096]>>> {
+    PoolBox::new(pool, [7; 1024], GFP_KERNEL) //~ PoolBox::new(pool, [7; 4096], GFP_KERNEL)
 }
