@@ -78,7 +78,6 @@ pub(crate) fn other(test: &mut Test<'_, '_>) -> Result {
     let Some(foreign) = foreign() else {
         return Ok(());
     };
-    let quiesced = test.dev.clear_master();
     let Foreign {
         dma: other,
         mut mapping,
@@ -86,10 +85,13 @@ pub(crate) fn other(test: &mut Test<'_, '_>) -> Result {
         mut memory,
     } = KBox::into_inner(foreign);
     let before = other.parked().count;
-    check!(memory.as_mut_quiesced(&quiesced).err() == Some(EINVAL));
-    check!(mapping.for_cpu().as_mut_quiesced(&quiesced).err() == Some(EINVAL));
-    check!(mapping.unmap_quiesced(&quiesced).err() == Some(EINVAL));
-    check!(table.unmap_quiesced(&quiesced).err() == Some(EINVAL));
+    test.dev.clear_master(|quiesced| -> Result {
+        check!(memory.as_mut_quiesced(quiesced).err() == Some(EINVAL));
+        check!(mapping.for_cpu().as_mut_quiesced(quiesced).err() == Some(EINVAL));
+        check!(mapping.unmap_quiesced(quiesced).err() == Some(EINVAL));
+        check!(table.unmap_quiesced(quiesced).err() == Some(EINVAL));
+        Ok(())
+    })?;
     drop(memory);
     // They are kept by the device that they are of.
     check!(other.parked().count == before + 3);

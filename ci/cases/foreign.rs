@@ -104,10 +104,13 @@ unsafe impl SGMemory for Extent {
         self.size
     }
 
-    fn list(&self, max_segment: usize, flags: Flags) -> Result<SGList> {
-        let pages = self.pages.iter().map(|page| Ok(page.as_ptr()));
+    unsafe fn list(&self, max_segment: usize, flags: Flags) -> Result<SGList> {
+        let mut pages = KVec::with_capacity(self.pages.len(), flags)?;
+        for page in &self.pages {
+            pages.push(page.as_ptr(), flags)?;
+        }
         // SAFETY: The pages are valid for as long as `self`, hence as the list.
-        unsafe { SGList::new(pages, self.start, self.size, max_segment, flags) }
+        unsafe { SGList::new(&pages, self.start, self.size, max_segment, flags) }
     }
 }
 

@@ -243,6 +243,6 @@ pub(crate) fn quiesced_start<'data>(
 }
 
 pub(crate) fn quiesced_unbind(dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {
-    let _ = dev.clear_master();
+    dev.clear_master(|_| ());
     raise(data.kept.hard.as_ref().ok_or(EINVAL)?)
 }

@@ -295,40 +295,36 @@ pub fn share<'a>(mut object: PoolBox<&'a Pool<'a, u32>>) -> PoolCoherent<&'a Poo
     object.share() //~ shared
 }
 
-//# memory of the device, by a proof that is kept | error
+//# memory of the device, by a proof that is kept | borrowed data escapes outside of closure
 pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>, dma: Dma<'bound>) -> Result {
     let memory = KBox::leak(KBox::new(Coherent::<u32>::zeroed(dma, GFP_KERNEL)?, GFP_KERNEL)?);
-    let quiesced = dev.clear_master(); //~ let quiesced = &*KBox::leak(KBox::new(dev.clear_master(), GFP_KERNEL)?);
-    let number = memory.as_mut_quiesced(&quiesced)?; //~ let number: &'bound mut u32 = memory.as_mut_quiesced(quiesced)?;
-    *number = 1;
-    Ok(())
+    let mut kept: Option<&'bound mut u32> = None;
+    dev.clear_master(|quiesced| -> Result {
+        *memory.as_mut_quiesced(quiesced)? = 1; //~ kept = Some(memory.as_mut_quiesced(quiesced)?);
+        Ok(())
+    })
+}
+
+//# memory of the device, returned with a proof | lifetime may not live long enough
+pub fn keep<'a>(dev: &pci::Device<Core<'_>>, memory: &'a mut Coherent<'_, u32>) -> Result {
+    dev.clear_master(|quiesced| memory.as_mut_quiesced(quiesced).map(|number| *number = 1)) //~ let kept: Result<&mut u32> = dev.clear_master(|quiesced| memory.as_mut_quiesced(quiesced)); kept.map(|_| ())
+}
+
+//# mapped memory, by a proof that is leaked | lifetime may not live long enough
+pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) {
+    dev.clear_master(|quiesced| { let _ = quiesced; }) //~ let kept: Option<Quiesced<'bound>> = dev.clear_master(|quiesced| Some(*quiesced));
 }
 
 //# a proof in another thread | cannot be s
 pub fn send<T: Send>(_value: T) {}
 pub fn other<'bound>(dev: &'bound pci::Device<Core<'_>>) {
-    let quiesced = dev.clear_master();
-    let bound: &pci::Device<Bound> = dev; //~
-    send(bound); //~ send(quiesced);
-}
-
-//# a proof that is kept in the data | `*const ()` cannot be s
-pub struct D;
-pub struct Data<'bound>(&'bound u32); //~ pub struct Data<'bound>(Quiesced<'bound>);
-kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(1, 1), ())]);
-impl pci::Driver for D {
-    type IdInfo = ();
-    type Data<'bound> = Data<'bound>;
-    const ID_TABLE: pci::IdTable<()> = TABLE;
-    fn probe<'bound>(dev: &'bound pci::Device<Core<'_>>, _: Option<&'bound ()>) -> impl PinInit<Data<'bound>, Error> + 'bound {
-        let _ = dev.clear_master();
-        pin_init_scope(move || Ok(Data(&1))) //~ pin_init_scope(move || Ok(Data(dev.clear_master())))
-    }
+    let bound: &pci::Device<Bound> = dev;
+    dev.clear_master(|quiesced| send(bound)) //~ dev.clear_master(|quiesced| send(quiesced))
 }
 
 //# a proof in start | error[E0599]: no method named `clear_master` found for reference `&kernel::pci::Device<kernel::device::Start<'_>>`
 pub fn start(dev: &pci::Device<Core<'_>>) { //~ pub fn start(dev: &pci::Device<Start<'_>>) {
-    let _ = dev.clear_master();
+    dev.clear_master(|_| ())
 }
 
 //# a proof of nothing | error[E0451]

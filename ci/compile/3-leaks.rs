@@ -10,8 +10,8 @@ impl pci::Driver for D {
     type IdInfo = ();
     type Data<'bound> = ();
     const ID_TABLE: pci::IdTable<()> = TABLE;
-    fn probe<'bound>(_: &pci::Device<Core<'bound>>, _: &'static (), _: Setup<'bound>) -> Result<impl PinInit<(), Error>> {
-        Ok(())
+    fn probe<'bound>(_: &'bound pci::Device<Core<'_>>, _: Option<&'bound ()>) -> impl PinInit<(), Error> + 'bound {
+        pin_init_scope(|| Ok(()))
     }
 }
 
@@ -59,13 +59,9 @@ pub fn map(dma: Dma<'_>) -> Result {
     Ok(())
 }
 
-//# a buffer of a driver's own, which need not own anything | error[E0277]: the trait bound `Mine: dma::streaming::private::Sealed` is not satisfied
-pub struct Mine;
-unsafe impl Send for Mine {} //~ unsafe impl Backing for Mine { type Memory = u8; }
-
 //# a direction of a driver's own, such as none | error[E0277]: the trait bound `None: dma::direction::private::Sealed` is not satisfied
 pub enum None {}
-impl Copy for None {} //~ impl DataDirection for None { const RAW: kernel::bindings::dma_data_direction = 3; }
+impl Copy for None {} //~ impl Direction for None { const RAW: kernel::bindings::dma_data_direction = 3; }
 impl Clone for None { fn clone(&self) -> Self { *self } } //~
 
 //# an object for longer than its pool | error[E0515]: cannot return value referencing local variable `pool`
@@ -87,8 +83,8 @@ pub fn reorder(pool: Pool<'_, u32>) -> Result {
 pub fn leak(pool: Pool<'_, u32>) -> Result {
     let object = KBox::new(PoolCoherent::zeroed(&pool, GFP_KERNEL)?, GFP_KERNEL)?;
     let object = KBox::leak(object);
-    object.write(&1); //~ drop(pool);
-    drop(pool); //~ object.write(&1);
+    object.write_val(1); //~ drop(pool);
+    drop(pool); //~ object.write_val(1);
     Ok(())
 }
 
@@ -104,6 +100,11 @@ pub fn keep<'bound>(pool: Arc<Pool<'bound, u32>>) -> Result<Data<'bound>> { //~ 
 
 //# a table of memory that is only borrowed | error[E0277]: the trait bound `&mut Vec<u8, Vmalloc>: SGMemory` is not satisfied
 pub fn map<'bound>(dma: Dma<'bound>, mut memory: VVec<u8>) -> Result {
-    SGTable::<VVec<u8>, ToDevice>::new(dma, memory, GFP_KERNEL)?; //~ SGTable::<&mut VVec<u8>, ToDevice>::new(dma, &mut memory, GFP_KERNEL)?;
+    SGTable::<Owned<'_, _, ToDevice>>::new(dma, memory, GFP_KERNEL)?; //~ SGTable::<Owned<'_, _, ToDevice>>::new(dma, &mut memory, GFP_KERNEL)?;
     Ok(())
 }
+
+//# a mapping of somebody's own that borrows, which would be kept for longer | error
+pub struct Mine<'a>(KBox<[u8; 64]>, &'a u32);
+// SAFETY: Not called.
+unsafe impl Backing for Mine<'static> { type Memory = [u8; 64]; } //~ unsafe impl Backing for Mine<'_> { type Memory = [u8; 64]; }

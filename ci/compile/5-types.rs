@@ -180,39 +180,39 @@ pub fn share(dma: Dma<'_>) -> Result {
     Ok(())
 }
 
-//# non-coherent memory that is to be had back as a buffer | error[E0599]: the method `unmap` exists for struct `Mapping<'_, Allocated<u32>, FromDevice>`, but its trait bounds were not satisfied
-pub fn end(memory: NonCoherent<'_, u32, FromDevice>) {
-    drop(memory); //~ drop(memory.unmap());
+//# non-coherent memory that is to be had back as a buffer | error[E0599]: the method `unmap_quiesced` exists for struct `Mapping<'_, Allocated<u32>, FromDevice>`, but its trait bounds were not satisfied
+pub fn end(memory: NonCoherent<'_, u32, FromDevice>, proof: &Quiesced<'_>) {
+    drop(memory); //~ drop(memory.unmap_quiesced(proof));
 }
 
 //# a table of elements with padding | error[E0277]: the trait bound `S: AsBytes` is not satisfied
 dma_struct! { pub struct S { pub a: u32, pub b: u16, pub c: u16 } } //~ #[repr(C)] pub struct S { pub a: u32, pub b: u16 }
 pub fn map(dma: Dma<'_>, memory: VVec<S>) -> Result {
-    SGTable::<_, ToDevice>::new(dma, memory, GFP_KERNEL)?;
+    SGTable::<Owned<'_, _, ToDevice>>::new(dma, memory, GFP_KERNEL)?;
     Ok(())
 }
 
 //# a table of elements for which not all bytes are a value | error[E0277]: the trait bound `bool: FromBytes` is not satisfied
 pub fn map(dma: Dma<'_>, memory: VVec<u8>) -> Result { //~ pub fn map(dma: Dma<'_>, memory: VVec<bool>) -> Result {
-    SGTable::<_, FromDevice>::new(dma, memory, GFP_KERNEL)?;
+    SGTable::<Owned<'_, _, FromDevice>>::new(dma, memory, GFP_KERNEL)?;
     Ok(())
 }
 
 //# a table of elements of size 0 | a device can't share a type of size 0
 pub fn map(dma: Dma<'_>, memory: VVec<[u8; 1]>) -> Result { //~ pub fn map(dma: Dma<'_>, memory: VVec<[u8; 0]>) -> Result {
-    SGTable::<_, FromDevice>::new(dma, memory, GFP_KERNEL)?;
+    SGTable::<Owned<'_, _, FromDevice>>::new(dma, memory, GFP_KERNEL)?;
     Ok(())
 }
 
 //# a table of memory from kmalloc() | error[E0277]: the trait bound `Vec<u8, Kmalloc>: SGMemory` is not satisfied
 pub fn map(dma: Dma<'_>, memory: VVec<u8>) -> Result { //~ pub fn map(dma: Dma<'_>, memory: KVec<u8>) -> Result {
-    SGTable::<_, FromDevice>::new(dma, memory, GFP_KERNEL)?;
+    SGTable::<Owned<'_, _, FromDevice>>::new(dma, memory, GFP_KERNEL)?;
     Ok(())
 }
 
 //# a table of memory that may be from kmalloc() | error[E0277]: the trait bound `Vec<u8, KVmalloc>: SGMemory` is not satisfied
 pub fn map(dma: Dma<'_>, memory: VVec<u8>) -> Result { //~ pub fn map(dma: Dma<'_>, memory: KVVec<u8>) -> Result {
-    SGTable::<_, FromDevice>::new(dma, memory, GFP_KERNEL)?;
+    SGTable::<Owned<'_, _, FromDevice>>::new(dma, memory, GFP_KERNEL)?;
     Ok(())
 }
 

@@ -1,11 +1,11 @@
-//# the attribute by name | error[E0425]: cannot find value `NO_KERNEL_MAPPING` in module `attrs`
+//# the attribute by name | error[E0425]: cannot find value `DMA_ATTR_NO_KERNEL_MAPPING` in module `attrs`
 pub fn smuggle() -> Attrs {
-    attrs::NO_WARN //~ attrs::NO_KERNEL_MAPPING
+    attrs::DMA_ATTR_NO_WARN //~ attrs::DMA_ATTR_NO_KERNEL_MAPPING
 }
 
 //# the attribute by complement | error[E0600]: cannot apply unary operator `!` to type `kernel::dma::Attrs`
 pub fn smuggle() -> Attrs {
-    attrs::NO_WARN //~ !attrs::NO_WARN
+    attrs::DMA_ATTR_NO_WARN //~ !attrs::DMA_ATTR_NO_WARN
 }
 
 //# the attribute by number | error[E0423]: cannot initialize a tuple struct which contains private fields
@@ -13,12 +13,12 @@ pub fn smuggle() -> Attrs {
     Attrs::default() //~ Attrs(1 << 4)
 }
 
-//# a read of memory without a mapping | error[E0599]: no method named `read` found for struct `kernel::dma::CoherentHandle`
+//# a read of memory without a mapping | error[E0599]: no method named `read_val` found for struct `kernel::dma::CoherentHandle`
 pub fn look(memory: CoherentHandle<'_>) -> usize {
-    memory.size() //~ memory.read()
+    memory.size() //~ memory.read_val()
 }
 
-//# a field of memory without a mapping | error[E0308]: mismatched types
+//# a field of memory without a mapping | error[E0599]: no method named `as_view` found for reference `&kernel::dma::CoherentHandle<'_>`
 pub fn look(memory: &Coherent<'_, [u32; 1]>) -> u32 { //~ pub fn look(memory: &CoherentHandle<'_>) -> u32 {
-    dma_read!(memory, [0])
+    io_read!(memory, [build: 0])
 }

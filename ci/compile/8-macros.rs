@@ -9,7 +9,7 @@ static OTHER: Other = Other { b: 0 };
 dma_struct! { pub struct T { pub a: u32 } }
 pub fn look(memory: &Coherent<'_, S>, plain: &Coherent<'_, T>) -> u32 {
     let _ = memory.size();
-    dma_read!(plain, .a) //~ dma_read!(memory, .b); dma_read!(plain, .a)
+    io_read!(plain, .a) //~ io_read!(memory, .b); io_read!(plain, .a)
 }
 
 //# a field of its own of a type that is Deref | error[E0283]: type annotations needed
@@ -19,7 +19,7 @@ impl core::ops::Deref for S { //~ impl core::ops::Deref for S {
     fn deref(&self) -> &u32 { &0 }
 }
 pub fn look(memory: &Coherent<'_, S>) -> u32 {
-    memory.read().a //~ dma_read!(memory, .a)
+    memory.copy_read().a //~ io_read!(memory, .a)
 }
 
 //# a misaligned field of a packed structure | error[E0793]: reference to packed field is unaligned
@@ -28,7 +28,7 @@ dma_struct! {
     pub struct S { pub a: u8, pub b: u32, pub c: u8 }
 }
 pub fn look(memory: &Coherent<'_, S>) -> u32 {
-    u32::from(dma_read!(memory, .c)) //~ dma_read!(memory, .b)
+    u32::from(io_read!(memory, .c)) //~ io_read!(memory, .b)
 }
 
 //# a misaligned field of a structure in a packed one | error[E0793]: reference to packed field is unaligned
@@ -38,28 +38,82 @@ dma_struct! {
     pub struct S { pub a: u8, pub b: In, pub c: u8 }
 }
 pub fn look(memory: &Coherent<'_, S>) -> u32 {
-    u32::from(dma_read!(memory, .a)) //~ dma_read!(memory, .b.a)
+    u32::from(io_read!(memory, .a)) //~ io_read!(memory, .b.a)
 }
 
-//# two fields in one token | no rules expected `0.1`
+//# two fields in one token | write `.0 .1` for `.0.1`
 pub fn look(memory: &Coherent<'_, [u32; 1]>) -> u32 {
-    dma_read!(memory, [0]) //~ dma_read!(memory, [0].0.1)
+    io_read!(memory, [build: 0]) //~ io_read!(memory, [build: 0].0.1)
 }
 
-//# a structure as a whole | error[E0599]: the method `read` exists for struct `Place<'_, S>`, but its trait bounds were not satisfied
+//# a structure as a whole | error[E0277]: there is no single access for a `S` here
 dma_struct! { pub struct S { pub a: u32 } }
 pub fn look(memory: &Coherent<'_, [S; 1]>) -> u32 {
-    dma_read!(memory, [0].a) //~ dma_read!(memory, [0]).a
+    io_read!(memory, [build: 0].a) //~ io_read!(memory, [build: 0]).a
 }
 
 //# a value of another type | error[E0308]: mismatched types
 dma_struct! { pub struct S { pub a: u32 } }
 pub fn put(memory: &Coherent<'_, S>, value: u64) {
-    dma_write!(memory, .a, value as u32) //~ dma_write!(memory, .a, value)
+    io_write!(memory, .a, value as u32) //~ io_write!(memory, .a, value)
 }
 
 //# a private field | error[E0616]: field `a` of struct `S` is private
 mod other { kernel::dma_struct! { pub struct S { pub a: u32 } } } //~ mod other { kernel::dma_struct! { pub struct S { a: u32 } } impl S { pub fn a(&self) -> u32 { self.a } } }
 pub fn look(memory: &Coherent<'_, other::S>) -> u32 {
-    dma_read!(memory, .a)
+    io_read!(memory, .a)
+}
+
+//# a crate that calls itself core, in the projection | error
+extern crate core as real; //~ extern crate self as core; extern crate core as real;
+dma_struct! { pub struct S { pub a: u8, pub b: [u8; 3], pub c: u32 } } //~ dma_struct! { pub struct S { pub a: u8, pub c: u32 } }
+pub fn look(memory: &Coherent<'_, S>) -> u32 {
+    io_read!(memory, .c)
+}
+
+//# a trait of one's own with the methods that the macros call | error
+pub trait Mine: Sized { fn as_view(self) -> u32 { 0 } }
+impl Mine for &u32 {} //~ impl Mine for &Coherent<'_, [u32; 4]> {}
+pub fn look(memory: &Coherent<'_, [u32; 4]>) -> u32 {
+    io_read!(memory, [build: 1])
+}
+
+//# a method of one's own for what the macros call | error
+pub struct Wrap<'a>(pub Coherent<'a, [u32; 4]>);
+impl Wrap<'_> { pub fn as_view(&self) -> &Coherent<'_, [u32; 4]> { &self.0 } }
+pub fn look(memory: &Wrap<'_>) -> u32 {
+    io_read!(memory.0, [build: 1]) //~ io_read!(memory, [build: 1])
+}
+
+//# a field of a union that is another | error[E0614]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub union U { pub a: u32, pub b: [u8; 4] }
+// SAFETY: All of its bytes are of each field.
+unsafe impl kernel::transmute::FromBytes for U {}
+// SAFETY: As above.
+unsafe impl kernel::transmute::AsBytes for U {}
+pub fn look(memory: &Coherent<'_, U>) -> u8 {
+    io_read!(memory, .b[build: 1]) //~ *io_project!(memory, .b[build: 1])
+}
+
+//# code of one's own in an index, taken for that of the macro | error[E0133]: call to unsafe function
+unsafe fn danger() -> usize { 0 }
+pub fn look(memory: &Coherent<'_, [u32; 4]>) -> u32 {
+    // SAFETY: Not called.
+    io_read!(memory, [build: unsafe { danger() }]) //~ io_read!(memory, [build: danger()])
+}
+
+//# code of one's own in what is accessed, taken for that of the macro | error[E0133]: call to unsafe function
+unsafe fn danger<'a, 'b>(memory: &'a Coherent<'b, [u32; 4]>) -> &'a Coherent<'b, [u32; 4]> { memory }
+pub fn look(memory: &Coherent<'_, [u32; 4]>) -> u32 {
+    // SAFETY: Not called.
+    io_read!(unsafe { danger(memory) }, [build: 1]) //~ io_read!(danger(memory), [build: 1])
+}
+
+//# code of one's own in a value, taken for that of the macro | error[E0133]: call to unsafe function
+unsafe fn danger() -> u32 { 0 }
+pub fn put(memory: &Coherent<'_, [u32; 4]>) {
+    // SAFETY: Not called.
+    io_write!(memory, [build: 1], unsafe { danger() }) //~ io_write!(memory, [build: 1], danger())
 }
