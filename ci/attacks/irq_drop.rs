@@ -30,7 +30,11 @@ impl Data<'_> {
     /// Returns how many of the calls went through.
     fn step(&self, step: u32) -> usize {
         let dma = self.dma;
-        let flags = if step % 2 == 0 { GFP_ATOMIC } else { GFP_KERNEL };
+        let flags = if step % 2 == 0 {
+            GFP_ATOMIC
+        } else {
+            GFP_KERNEL
+        };
         let pages = Pages::zeroed(3, flags);
         let table = pages.map(|pages| SGTable::<Owned<'_, _, ToDevice>>::new(dma, pages, flags));
         let pool = Pool::<[u64; 8]>::new(dma, c_str!("irq_drop"), 64, 0);

@@ -3,7 +3,7 @@
 //! A crate that calls itself `core`, with macros and functions of its own: what the kernel's macros
 //! expand to, some of it in `unsafe` blocks, makes no use of those.
 
-#![allow(missing_docs, unreachable_pub)]
+#![allow(missing_docs, unreachable_pub, unused_extern_crates, unused_imports)]
 
 extern crate core as real;
 extern crate self as core;
@@ -45,7 +45,6 @@ use kernel::{
     dma::{Coherent, DmaMask},
     dma_struct,
     init::pin_init_scope,
-    io::Io,
     io_read, io_write, pci,
     prelude::*,
 };
@@ -80,7 +79,11 @@ impl pci::Driver for Attack {
     fn start(_: &pci::Device<Start<'_>>, data: Pin<&Coherent<'_, S>>) -> Result {
         let memory = data.get_ref();
         io_write!(memory, .b, 7);
-        let found = (io_read!(memory, .b), io_read!(memory, .a[build: 3]), memory.size());
+        let found = (
+            io_read!(memory, .b),
+            io_read!(memory, .a[build: 3]),
+            memory.size(),
+        );
         let taken = TAKEN.load(real::sync::atomic::Ordering::Relaxed);
         if found != (7, 0, 8) || taken != 0 {
             pr_err!("HIT: {:?}, {} times\n", found, taken);

@@ -52,20 +52,34 @@ impl Data<'_> {
         drop(memory);
         let mut calls: KVec<KVec<fn() -> u32>> = KVec::new();
         for _ in 0..64 {
-            calls.push(KVec::from_elem(good as fn() -> u32, len / 8, GFP_KERNEL)?, GFP_KERNEL)?;
+            calls.push(
+                KVec::from_elem(good as fn() -> u32, len / 8, GFP_KERNEL)?,
+                GFP_KERNEL,
+            )?;
         }
         let mut more: KVec<KVec<fn() -> u32>> = KVec::new();
         for _ in 0..8 {
-            more.push(KVec::from_elem(good as fn() -> u32, N / 8, GFP_KERNEL)?, GFP_KERNEL)?;
+            more.push(
+                KVec::from_elem(good as fn() -> u32, N / 8, GFP_KERNEL)?,
+                GFP_KERNEL,
+            )?;
         }
         msleep(300);
-        let all = || calls.iter().chain(&more).flat_map(|calls| core::hint::black_box(calls).iter());
-        let hit = all().filter(|call| **call as usize != good as usize).count();
+        let all = || {
+            Iterator::chain(calls.iter(), &more)
+                .flat_map(|calls| core::hint::black_box(calls).iter())
+        };
+        let hit = all()
+            .filter(|call| **call as usize != good as usize)
+            .count();
         if hit != 0 {
             pr_err!("HIT: {name}: {hit} pointers\n");
             return Err(EIO);
         }
-        pr_info!("{name}: {}\n", all().fold(0u32, |sum, call| sum.wrapping_add(call())));
+        pr_info!(
+            "{name}: {}\n",
+            all().fold(0u32, |sum, call| sum.wrapping_add(call()))
+        );
         Ok(())
     }
 
@@ -87,11 +101,15 @@ impl Data<'_> {
         let address = memory.dma_address();
         self.late("non-coherent", memory, address, N)?;
         let pages = Pages::zeroed(1, GFP_KERNEL)?;
-        let memory = SGTable::<Owned<'_, _, FromDevice>>::new(dma, pages, GFP_KERNEL).map_err(into)?;
+        let memory =
+            SGTable::<Owned<'_, _, FromDevice>>::new(dma, pages, GFP_KERNEL).map_err(into)?;
         let address = memory.iter().next().ok_or(EINVAL)?.dma_address();
         self.late("table", memory, address, N)?;
         // With its pool, too.
-        let pool = Arc::new(Pool::<[u8; 64]>::new(dma, c_str!("late"), 64, 0)?, GFP_KERNEL)?;
+        let pool = Arc::new(
+            Pool::<[u8; 64]>::new(dma, c_str!("late"), 64, 0)?,
+            GFP_KERNEL,
+        )?;
         let memory = PoolCoherent::zeroed(pool.clone(), GFP_KERNEL)?;
         let address = memory.dma_address();
         self.late("object", memory, address, 64)?;
@@ -129,7 +147,12 @@ impl pci::Driver for Attack {
     fn start(dev: &pci::Device<Start<'_>>, data: Pin<&Data<'_>>) -> Result {
         dev.reset_and_set_master()?;
         for at in 0..8 {
-            data.go(lower_32_bits(data.source.dma_address()), 0x40000 + 512 * at, 512, 0);
+            data.go(
+                lower_32_bits(data.source.dma_address()),
+                0x40000 + 512 * at,
+                512,
+                0,
+            );
             msleep(200);
         }
         data.all()?;

@@ -434,7 +434,8 @@ pub(crate) fn handles_wrong(test: &mut Test<'_, '_>) -> Result {
     let zeroed = GFP_KERNEL | flags::__GFP_ZERO;
     check!(CoherentHandle::alloc(dma, PAGE, zeroed).err() == Some(EINVAL));
     check!(
-        CoherentHandle::alloc_with_attrs(dma, PAGE, zeroed, attrs::DMA_ATTR_NO_WARN).err() == Some(EINVAL)
+        CoherentHandle::alloc_with_attrs(dma, PAGE, zeroed, attrs::DMA_ATTR_NO_WARN).err()
+            == Some(EINVAL)
     );
     Ok(())
 }
@@ -448,7 +449,8 @@ pub(crate) fn exhausted(test: &mut Test<'_, '_>) -> Result {
     for _ in 0..3 {
         let mut all = KVec::new();
         let error = loop {
-            match Bytes::zeroed_slice_with_attrs(dma, 1 << 18, GFP_KERNEL, attrs::DMA_ATTR_NO_WARN) {
+            match Bytes::zeroed_slice_with_attrs(dma, 1 << 18, GFP_KERNEL, attrs::DMA_ATTR_NO_WARN)
+            {
                 Ok(memory) => all.push(memory, GFP_KERNEL)?,
                 Err(error) => break error,
             }

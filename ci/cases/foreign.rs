@@ -169,7 +169,12 @@ pub(crate) fn table(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
         at += len;
     }
     check!(at == 4096);
-    check!(lent.iter().map(|entry| entry.dma_len() as usize).sum::<usize>() == size);
+    check!(
+        lent.iter()
+            .map(|entry| entry.dma_len() as usize)
+            .sum::<usize>()
+            == size
+    );
     let target = edu.unmap_table(target)?;
     for (at, byte) in bytes.iter().enumerate() {
         check!(target.byte(at)? == *byte);
@@ -180,7 +185,9 @@ pub(crate) fn table(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     drop(target);
     check!(THERE.load(Ordering::Relaxed) == before);
     let target = Extent::new(start, size)?;
-    drop(SGTable::<Owned<'_, _, FromDevice>>::new(dma, target, GFP_KERNEL)?);
+    drop(SGTable::<Owned<'_, _, FromDevice>>::new(
+        dma, target, GFP_KERNEL,
+    )?);
     check!(THERE.load(Ordering::Relaxed) == before + 1);
     // A list of its own that is wrong.
     for (start, size) in [(0, 2 * PAGE + 1), (PAGE, PAGE + 1), (0, 0), (2 * PAGE, 1)] {

@@ -8,8 +8,8 @@ use kernel::{
     c_str,
     device::{Bound, Core, Start},
     dma::{
-        Coherent, CoherentBox, CoherentHandle, Dma, FromDevice, Mapping, NonCoherent, PageBox, Pool,
-        PoolBox, PoolCoherent, ToDevice,
+        Coherent, CoherentBox, CoherentHandle, Dma, FromDevice, Mapping, NonCoherent, PageBox,
+        Pool, PoolBox, PoolCoherent, ToDevice,
     },
     io::Io,
     irq::{Handler, IrqReturn},

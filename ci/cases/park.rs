@@ -34,7 +34,13 @@ macro_rules! check_parked {
     ($dma:expr, $before:expr, $count:expr, $size:expr) => {{
         let (before, after): (Parked, Parked) = ($before, $dma.parked());
         if (after.count, after.bytes) != (before.count + $count, before.bytes + $size) {
-            pr_err!("{:?} before, {:?} after, {} of {}\n", before, after, $count, $size);
+            pr_err!(
+                "{:?} before, {:?} after, {} of {}\n",
+                before,
+                after,
+                $count,
+                $size
+            );
         }
         check!(after.count == before.count + $count && after.bytes == before.bytes + $size);
     }};
@@ -60,22 +66,43 @@ fn each(dma: Dma<'_>, parks: bool) -> Result {
     }
     dropped!(5000, bytes(dma, 5000)?);
     dropped!(8, Coherent::<u64>::zeroed(dma, GFP_KERNEL)?);
-    dropped!(100, CoherentBox::from_slice(dma, &[1u8; 100], GFP_KERNEL)?.share());
+    dropped!(
+        100,
+        CoherentBox::from_slice(dma, &[1u8; 100], GFP_KERNEL)?.share()
+    );
     dropped!(5000, CoherentHandle::alloc(dma, 5000, GFP_KERNEL)?);
-    dropped!(64, NonCoherent::<[u8; 64], FromDevice>::zeroed(dma, GFP_KERNEL)?);
-    dropped!(70, NonCoherent::<[u8], Bidirectional>::zeroed_slice(dma, 70, GFP_KERNEL)?);
+    dropped!(
+        64,
+        NonCoherent::<[u8; 64], FromDevice>::zeroed(dma, GFP_KERNEL)?
+    );
+    dropped!(
+        70,
+        NonCoherent::<[u8], Bidirectional>::zeroed_slice(dma, 70, GFP_KERNEL)?
+    );
     if !nothing(dma) {
         dropped!(5000, Mapping::<_, ToDevice>::new(dma, pattern(5000, 1)?)?);
         dropped!(5000, Mapping::<_, FromDevice>::new(dma, pattern(5000, 1)?)?);
-        dropped!(64, Mapping::<_, Bidirectional>::new(dma, KBox::new([0u8; 64], GFP_KERNEL)?)?);
+        dropped!(
+            64,
+            Mapping::<_, Bidirectional>::new(dma, KBox::new([0u8; 64], GFP_KERNEL)?)?
+        );
         let pages = Pages::zeroed(3, GFP_KERNEL)?;
-        dropped!(3 * PAGE, Table::<_, FromDevice>::new(dma, pages, GFP_KERNEL)?);
-        dropped!(5000, Table::<_, ToDevice>::new(dma, vector(5000)?, GFP_KERNEL)?);
+        dropped!(
+            3 * PAGE,
+            Table::<_, FromDevice>::new(dma, pages, GFP_KERNEL)?
+        );
+        dropped!(
+            5000,
+            Table::<_, ToDevice>::new(dma, vector(5000)?, GFP_KERNEL)?
+        );
     }
     // What the device was never told of is freed at once.
     let before = dma.parked();
     drop(CoherentBox::<[u8]>::zeroed_slice(dma, 5000, GFP_KERNEL)?);
-    let pool = Arc::new(Pool::<[u64]>::new_slice(dma, c_str!("each"), 32, 256, 0)?, GFP_KERNEL)?;
+    let pool = Arc::new(
+        Pool::<[u64]>::new_slice(dma, c_str!("each"), 32, 256, 0)?,
+        GFP_KERNEL,
+    )?;
     drop(PoolBox::zeroed(pool.clone(), GFP_KERNEL)?);
     check!(dma.parked() == before);
     // The pool does not take back what the device may have.
@@ -86,7 +113,10 @@ fn each(dma: Dma<'_>, parks: bool) -> Result {
     check_parked!(dma, before, count, size);
     let mut again = KVec::new();
     for _ in 0..2 * PAGE / 256 {
-        again.push(PoolBox::zeroed(pool.clone(), GFP_KERNEL)?.share(), GFP_KERNEL)?;
+        again.push(
+            PoolBox::zeroed(pool.clone(), GFP_KERNEL)?.share(),
+            GFP_KERNEL,
+        )?;
     }
     check!(again.iter().any(|object| object.dma_address() == address) != parks);
     Ok(())
@@ -202,7 +232,10 @@ pub(crate) fn answers_late(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Res
 pub(crate) fn object_late(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     let (dma, edu) = data.ready(dev)?;
     fill(dma, edu)?;
-    let pool = Arc::new(Pool::<[u8; 64]>::new(dma, c_str!("late"), 64, 0)?, GFP_KERNEL)?;
+    let pool = Arc::new(
+        Pool::<[u8; 64]>::new(dma, c_str!("late"), 64, 0)?,
+        GFP_KERNEL,
+    )?;
     let object = PoolCoherent::zeroed(pool.clone(), GFP_KERNEL)?;
     let (address, before) = (object.dma_address(), dma.parked());
     edu.begin_store(0, address, 64)?;

@@ -4,11 +4,8 @@
 
 use crate::{edu, Test};
 use kernel::{
-    c_str, dev_alert, dev_crit, dev_dbg, dev_emerg, dev_err, dev_info, dev_notice, dev_warn, device,
-    io::Io,
-    pci,
-    prelude::*,
-    types::ARef,
+    c_str, dev_alert, dev_crit, dev_dbg, dev_emerg, dev_err, dev_info, dev_notice, dev_warn,
+    device, io::Io, pci, prelude::*, types::ARef,
 };
 
 const MIB: usize = 1 << 20;

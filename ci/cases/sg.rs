@@ -230,8 +230,7 @@ pub(crate) fn ranges(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
         words.push(0u32, GFP_KERNEL)?;
     }
     let mut words = Table::<_, Bidirectional>::new(dma, words, GFP_KERNEL)?;
-    let mut pages =
-        Table::<_, Bidirectional>::new(dma, Pages::zeroed(3, GFP_KERNEL)?, GFP_KERNEL)?;
+    let mut pages = Table::<_, Bidirectional>::new(dma, Pages::zeroed(3, GFP_KERNEL)?, GFP_KERNEL)?;
     for (start, end) in [
         (0, 0),
         (4, 0),
@@ -280,9 +279,7 @@ pub(crate) fn ranges(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     }
     copy(edu, &words, &pages)?;
     let mut found = [0; 4];
-    pages
-        .for_cpu()
-        .copy_to_slice(PAGE + 60, &mut found)?;
+    pages.for_cpu().copy_to_slice(PAGE + 60, &mut found)?;
     check!(u32::from_ne_bytes(found) == 0x55aa_55aa);
     Ok(())
 }

@@ -48,10 +48,7 @@ fn there_and_back<'bound>(
 }
 
 /// Whether the CPU finds these bytes.
-fn same(
-    target: &mut Mapping<'_, KVec<u8>, FromDevice>,
-    expected: &[u8],
-) -> Result<bool> {
+fn same(target: &mut Mapping<'_, KVec<u8>, FromDevice>, expected: &[u8]) -> Result<bool> {
     let mut found = zeroes(expected.len())?;
     target.for_cpu().copy_to_slice(&mut found);
     Ok(found[..] == *expected)

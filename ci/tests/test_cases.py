@@ -9,10 +9,10 @@ import root
 class Plain(boot.Case):
     def test_cases(self):
         cases.build(self)
-        status, output, _ = cases.guest(self, "bind load shells remove gone cases")
+        status, output, _ = cases.guest(self, "bind info other load shells remove gone cases")
         self.assertEqual(status, 0, output)
         self.note = f"{cases.passed(output)} cases"
-        self.assertGreater(cases.passed(output), 110)
+        self.assertGreater(cases.passed(output), 130)
 
     def test_format(self):
         module = boot.Module(self, "cases", "dma_cases", root.TOP / "ci/cases")
