@@ -38,6 +38,12 @@ impl Data<'_> {
         let pages = Pages::zeroed(3, flags);
         let table = pages.map(|pages| SGTable::<Owned<'_, _, ToDevice>>::new(dma, pages, flags));
         let pool = Pool::<[u64; 8]>::new(dma, c_str!("irq_drop"), 64, 0);
+        // A lock of C's is behind these, which others hold with interrupts on.
+        let sizes = (
+            dma.max_mapping_size() >= dma.opt_mapping_size(),
+            dma.addressing_limited(),
+        );
+        pr_info!("{sizes:?}\n");
         let all = [
             Coherent::<[u8]>::zeroed_slice(dma, 8192, flags).is_ok(),
             Coherent::<[u8]>::zeroed_slice(dma, 1 << 20, flags).is_ok(),

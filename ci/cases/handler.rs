@@ -51,6 +51,7 @@ pub(crate) struct Hard<'bound> {
     failed: AtomicBool,
     done: Pin<KBox<Completion>>,
     quiesced: bool,
+    can_map: bool,
 }
 
 impl<'bound> Hard<'bound> {
@@ -88,7 +89,7 @@ impl<'bound> Hard<'bound> {
         parked += usize::from(!self.quiesced);
         check!(dma.parked().count == before + parked);
         let (mut pages, mut vector) = (things.pages, things.vector);
-        if !nothing(dma) {
+        if self.can_map {
             drop(Mapping::<_, ToDevice>::new(dma, things.buffer)?);
             let failed = Table::new(dma, pages, GFP_KERNEL).err().ok_or(ENOTTY)?;
             check!(failed.error() == EINVAL);
@@ -196,6 +197,7 @@ fn prepare(test: &mut Test<'_, '_>, kind: IrqType, quiesced: bool) -> Result {
         failed: AtomicBool::new(false),
         done: KBox::pin_init(Completion::new(), GFP_KERNEL)?,
         quiesced,
+        can_map: !nothing(dma),
     });
     Ok(())
 }
