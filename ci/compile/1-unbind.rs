@@ -68,7 +68,7 @@ pub fn count(dev: &pci::Device<Bound>) -> ARef<pci::Device> { //~ pub fn count(d
     dev.into()
 }
 
-//# the rights of a callback for longer than it | error[E0277]: `*const ()` cannot be shared between threads safely
+//# the rights of a callback for longer than it | error[E0277]: `kernel::pci::Device<kernel::device::Core<'bound>>` cannot be shared between threads safely
 pub struct D;
 pub struct Data<'bound>(&'bound pci::Device<Bound>); //~ pub struct Data<'bound>(&'bound pci::Device<Core<'bound>>);
 kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(1, 1), ())]);
@@ -86,7 +86,7 @@ pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> &'bound pci::Device<B
     dev
 }
 
-//# a device of a callback in another thread | error[E0277]: `*const ()` cannot be shared between threads safely
+//# a device of a callback in another thread | error[E0277]: `&kernel::pci::Device<kernel::device::Core<'_>>` cannot be sent between threads safely
 pub fn send<T: Send>(_value: T) {}
 pub fn other<'bound>(dev: &'bound pci::Device<Core<'_>>) {
     let bound: &'bound pci::Device<Bound> = dev;
@@ -178,7 +178,7 @@ pub fn later(dev: &pci::Device<Core<'_>>) -> Result<u32> { //~ pub fn later(dev:
     dev.alloc_irq_vectors(1, 1, pci::IrqTypes::all())
 }
 
-//# the device of start in another thread | cannot be shared between threads safely
+//# the device of start in another thread | error[E0277]: `&kernel::pci::Device<kernel::device::Start<'_>>` cannot be sent between threads safely
 pub fn send<T: Send>(_value: T) {}
 pub fn start(dev: &pci::Device<Start<'_>>) {
     let bound: &pci::Device<Bound> = dev;

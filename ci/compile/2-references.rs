@@ -78,7 +78,7 @@ pub fn look(table: &mut SGTable<Owned<'_, VVec<u8>, FromDevice>>) -> u8 {
     bytes[0]
 }
 
-//# mapped memory as a str, whose bytes the device may change | error[E0614]: type `kernel::dma::CpuGuard<'_, [u8], kernel::dma::FromDevice>` cannot be dereferenced
+//# mapped memory as a str, whose bytes the device may change | error[E0614]: type `CpuGuard<'_, [u8], kernel::dma::FromDevice>` cannot be dereferenced
 pub fn look(mapping: &mut Mapping<'_, KVec<u8>, FromDevice>) -> Result {
     let guard = mapping.for_cpu();
     let mut copy = [0; 64];
@@ -98,7 +98,7 @@ pub fn look(mapping: &mut Mapping<'_, KVec<u8>, Bidirectional>) -> Result {
     Ok(())
 }
 
-//# a write, behind a reference, to what the device reads | error[E0599]: no method named `copy_write` found for struct `kernel::dma::CpuGuard`
+//# a write, behind a reference, to what the device reads | error[E0599]: the method `copy_write` exists for struct `CpuGuard<'_, [u8; 64], ToDevice>`, but its trait bounds were not satisfied
 pub fn write(mapping: &mut Mapping<'_, KBox<[u8; 64]>, ToDevice>) -> u8 {
     let mut guard = mapping.for_cpu();
     let bytes: &[u8; 64] = &guard;
@@ -107,14 +107,14 @@ pub fn write(mapping: &mut Mapping<'_, KBox<[u8; 64]>, ToDevice>) -> u8 {
     byte //~ bytes[0]
 }
 
-//# a macro's write, behind a reference, to what the device reads | error[E0599]: no method named `as_view` found for reference `&kernel::dma::CpuGuard<'_, [u8], kernel::dma::ToDevice>`
+//# a macro's write, behind a reference, to what the device reads | error[E0599]: the method `as_view` exists for reference `&CpuGuard<'_, [u8], ToDevice>`, but its trait bounds were not satisfied
 pub fn write(mapping: &mut Mapping<'_, KVec<u8>, Bidirectional>) -> Result { //~ pub fn write(mapping: &mut Mapping<'_, KVec<u8>, ToDevice>) -> Result {
     let guard = mapping.for_cpu();
     io_write!(&guard, [try: 0], 1);
     Ok(())
 }
 
-//# a macro's write, behind a reference, to elements of a table | error[E0599]: no method named `as_view` found for reference
+//# a macro's write, behind a reference, to elements of a table | error[E0599]: the method `as_view` exists for reference `&SGTableForCpu<'_, '_, Vec<u8, Vmalloc>, ToDevice>`, but its trait bounds were not satisfied
 pub fn write(table: &mut SGTable<Owned<'_, VVec<u8>, Bidirectional>>) -> Result { //~ pub fn write(table: &mut SGTable<Owned<'_, VVec<u8>, ToDevice>>) -> Result {
     let guard = table.for_cpu();
     io_write!(&guard, [try: 0], 1);
@@ -151,7 +151,7 @@ pub fn look(mut mapping: Mapping<'_, KVec<u8>, FromDevice>) -> Result<u8> {
     Ok(io_read!(&mapping.for_cpu(), [try: 0])) //~ Ok(mapping[0])
 }
 
-//# an index into memory that the device may write | error[E0608]: cannot index into a value of type `kernel::dma::CpuGuard<'_, [u8], kernel::dma::FromDevice>`
+//# an index into memory that the device may write | error[E0608]: cannot index into a value of type `CpuGuard<'_, [u8], kernel::dma::FromDevice>`
 pub fn look(mut mapping: Mapping<'_, KVec<u8>, FromDevice>) -> Result<u8> {
     Ok(io_read!(&mapping.for_cpu(), [try: 0])) //~ Ok(mapping.for_cpu()[0])
 }
@@ -161,7 +161,7 @@ pub fn look(mut mapping: Mapping<'_, KBox<[u8; 64]>, FromDevice>) -> [u8; 64] {
     mapping.for_cpu().copy_read() //~ *mapping
 }
 
-//# a reference to memory that the device may write | error[E0614]: type `kernel::dma::CpuGuard<'_, [u8; 64], kernel::dma::FromDevice>` cannot be dereferenced
+//# a reference to memory that the device may write | error[E0614]: type `CpuGuard<'_, [u8; 64], kernel::dma::FromDevice>` cannot be dereferenced
 pub fn look(mut mapping: Mapping<'_, KBox<[u8; 64]>, FromDevice>) -> [u8; 64] {
     mapping.for_cpu().copy_read() //~ *mapping.for_cpu()
 }
@@ -222,7 +222,7 @@ pub fn send(mapping: &mut Mapping<'_, KVec<u8>, ToDevice>) -> DmaAddress {
     addr //~ drop(guard); addr
 }
 
-//# memory of a scatter-gather table while it is mapped | error[E0608]: cannot index into a value of type `SGTable<Owned<'_, Vec<u8, Vmalloc>, kernel::dma::ToDevice>>`
+//# memory of a scatter-gather table while it is mapped | error[E0608]: cannot index into a value of type `kernel::scatterlist::SGTable<kernel::scatterlist::Owned<'_, Vec<u8, Vmalloc>, kernel::dma::ToDevice>>`
 pub fn read(mut table: SGTable<Owned<'_, VVec<u8>, ToDevice>>) -> u8 {
     table.for_cpu()[0] //~ table[0]
 }
@@ -267,7 +267,7 @@ pub fn lend<'a>(table: *mut kernel::bindings::sg_table) -> &'a SGTable {
     unsafe { SGTable::from_raw(table) } //~ SGTable::from_raw(table)
 }
 
-//# memory of a driver's own for a mapping, without a claim | error[E0200]: the trait `Mappable` requires an `unsafe impl` declaration
+//# memory of a driver's own for a mapping, without a claim | error[E0200]: the trait `kernel::dma::Mappable` requires an `unsafe impl` declaration
 pub struct Mine(KBox<[u8; 64]>);
 // SAFETY: Not called.
 unsafe impl Backing for Mine { type Memory = [u8; 64]; }
@@ -315,7 +315,7 @@ pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) {
     dev.clear_master(|quiesced| { let _ = quiesced; }) //~ let kept: Option<Quiesced<'bound>> = dev.clear_master(|quiesced| Some(*quiesced));
 }
 
-//# a proof in another thread | cannot be s
+//# a proof in another thread | error[E0277]: `*const ()` cannot be shared between threads safely
 pub fn send<T: Send>(_value: T) {}
 pub fn other<'bound>(dev: &'bound pci::Device<Core<'_>>) {
     let bound: &pci::Device<Bound> = dev;
@@ -327,7 +327,7 @@ pub fn start(dev: &pci::Device<Core<'_>>) { //~ pub fn start(dev: &pci::Device<S
     dev.clear_master(|_| ())
 }
 
-//# a proof of nothing | error[E0451]
+//# a proof of nothing | error[E0451]: field `binding` of struct `kernel::dma::Quiesced` is private
 pub fn none() {} //~ pub fn none<'a>(binding: &'a Binding) -> Quiesced<'a> { Quiesced { binding, _not_send: core::marker::PhantomData } }
 
 //# the state of a binding, without a claim | error[E0133]: call to unsafe function
@@ -346,7 +346,7 @@ pub fn put(memory: &Coherent<'_, [u8; 1024]>, value: &'static [u8; 1024]) { //~ 
     memory.copy_write(*value)
 }
 
-//# a value that does not fit on the stack, in a box | too large to be
+//# a value that does not fit on the stack, in a box | too large to be copied by value
 pub fn put<'a>(dma: Dma<'a>, value: &'static [u8; 1024]) -> Result<CoherentBox<'a, [u8; 1024]>> { //~ pub fn put<'a>(dma: Dma<'a>, value: &'static [u8; 1 << 18]) -> Result<CoherentBox<'a, [u8; 1 << 18]>> {
     CoherentBox::new(dma, *value, GFP_KERNEL)
 }

@@ -104,7 +104,7 @@ pub fn map<'bound>(dma: Dma<'bound>, mut memory: VVec<u8>) -> Result {
     Ok(())
 }
 
-//# a mapping of somebody's own that borrows, which would be kept for longer | error
+//# a mapping of somebody's own that borrows, which would be kept for longer | error[E0478]: lifetime bound not satisfied
 pub struct Mine<'a>(KBox<[u8; 64]>, &'a u32);
 // SAFETY: Not called.
 unsafe impl Backing for Mine<'static> { type Memory = [u8; 64]; } //~ unsafe impl Backing for Mine<'_> { type Memory = [u8; 64]; }

@@ -13,7 +13,7 @@ pub fn smuggle() -> Attrs {
     Attrs::default() //~ Attrs(1 << 4)
 }
 
-//# a read of memory without a mapping | error[E0599]: no method named `read_val` found for struct `kernel::dma::CoherentHandle`
+//# a read of memory without a mapping | error[E0599]: the method `read_val` exists for struct `CoherentHandle<'_>`, but its trait bounds were not satisfied
 pub fn look(memory: CoherentHandle<'_>) -> usize {
     memory.size() //~ memory.read_val()
 }
