@@ -285,8 +285,19 @@ pub(crate) fn start_fails(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Resu
     let (dma, edu) = data.ready(dev)?;
     fill(dma, edu)?;
     each(dma, true)?;
-    let memory = bytes(dma, 4096)?;
-    edu.begin_store(0, memory.dma_address(), 4096)?;
+    let (memory, handle) = (
+        bytes(dma, 4096)?,
+        CoherentHandle::alloc(dma, 4096, GFP_KERNEL)?,
+    );
+    edu.store(0, handle.dma_address(), 4096)?;
+    let address = if nothing(dma) {
+        memory.dma_address()
+    } else {
+        // What is written to it when it is free, the allocator finds.
+        let memory = Mapping::<_, FromDevice>::new(dma, KVec::from_elem(0u8, 4096, GFP_KERNEL)?)?;
+        memory.dma_address()
+    };
+    edu.begin_store(0, address, 4096)?;
     Err(EBUSY)
 }
 
