@@ -124,7 +124,7 @@ class Planted(boot.Case):
         """A program of ci/compile that must not compile does, or for another reason does not."""
         program = next(each for each in test_compile.programs() if (each.file, each.title) == (file, title))
         cases.build(self, TREE, CONFIG)
-        compiled, said = boot.Module(self, "planted-program", "program", program.wrong, OBJ).make("program.o")
+        compiled, said = test_compile.compiles(self, "planted-program", program.wrong, OBJ)
         self.assertTrue(compiled or program.error not in said, "the program fails as before")
         return f"{file}: {title}"
 

@@ -38,15 +38,19 @@ def programs():
             yield Program(file, text)
 
 
+def compiles(test, directory, text, obj=boot.Module.OBJ):
+    """Whether a program compiles, and what the compiler said."""
+    module = boot.Module(test, directory, "program", text, obj)
+    good, said = module.make("program.o")
+    # What is left of a check that the compiler could not do. The linker takes it for an error.
+    if good and b"rust_build_error" in (module.directory / "program.o").read_bytes():
+        return False, f"{said}rust_build_error"
+    return good, said
+
+
 class Compile(boot.Case):
     def compile(self, name, text):
-        """Whether a program compiles, and what the compiler said."""
-        module = boot.Module(self, f"compile-{name}", "program", text)
-        compiles, said = module.make("program.o")
-        # What is left of a check that the compiler could not do. The linker takes it for an error.
-        if compiles and b"rust_build_error" in (module.directory / "program.o").read_bytes():
-            return False, f"{said}rust_build_error"
-        return compiles, said
+        return compiles(self, f"compile-{name}", text)
 
     def test_programs(self):
         """Every program compiles as it stands, and with its fault gives its error."""
