@@ -41,10 +41,10 @@ for path in $PCI/*; do
 	[ "$vendor $number" = "0x1234 0x11e8" ] || continue
 	parent=$(readlink -f "$path")
 	parent=${parent%/*}
-	if [[ ${parent##*/} != 0000:* ]]; then
-		echo none >"$path/driver_override"
-	else
+	if [[ ${parent##*/} == 0000:* && -z $device ]]; then
 		device=${path##*/}
+	else
+		echo none >"$path/driver_override"
 	fi
 done
 [ "$device" ] || verdict "a device in a slot" "none"

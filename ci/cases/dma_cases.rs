@@ -181,6 +181,7 @@ cases! {
         park: answers_late, object_late, freed, times_out, guards,
             start_fails { expect: Err(EBUSY), unbind: park::start_fails_unbind };
         foreign: buffer, table, gone;
+        handler: spinlock;
     }
     {
         forget: nothing_so_far, setup, bar, coherent { leaks: 1 }, coherent_again { start: forget::again_start },

@@ -248,3 +248,31 @@ pub(crate) fn quiesced_unbind(dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> R
     dev.clear_master(|_| ());
     raise(data.kept.hard.as_ref().ok_or(EINVAL)?)
 }
+
+/// So it is with a spinlock, where the kernel can tell.
+pub(crate) fn spinlock(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    if !cfg!(CONFIG_PREEMPT_COUNT) {
+        pr_info!("a spinlock can't be told from none\n");
+        return Ok(());
+    }
+    let dma = data.dma()?;
+    let pool = Pool::<u64>::new(dma, c_str!("spinlock"), 8, 0)?;
+    let lock = KBox::pin_init(new_spinlock!(()), GFP_KERNEL)?;
+    let own = CoherentBox::new(dma, 1u64, GFP_KERNEL)?;
+    let before = dma.parked().count;
+    let guard = lock.lock();
+    check!(Coherent::<u64>::zeroed(dma, GFP_KERNEL).err() == Some(EINVAL));
+    check!(CoherentHandle::alloc(dma, 64, GFP_KERNEL).err() == Some(EINVAL));
+    check!(NonCoherent::<u64, FromDevice>::zeroed(dma, GFP_KERNEL).err() == Some(EINVAL));
+    check!(Pool::<u64>::new(dma, c_str!("inside"), 8, 0).err() == Some(EINVAL));
+    check!(PoolBox::zeroed(&pool, GFP_KERNEL).err() == Some(EINVAL));
+    check!(Pages::zeroed(1, GFP_KERNEL).err() == Some(EINVAL));
+    drop(own);
+    check!(dma.parked().count == before + 1);
+    drop(CoherentBox::new(dma, 1u64, GFP_ATOMIC)?);
+    check!(dma.parked().count == before + 2);
+    drop(guard);
+    drop(CoherentBox::new(dma, 1u64, GFP_KERNEL)?);
+    check!(dma.parked().count == before + 2);
+    Ok(())
+}
