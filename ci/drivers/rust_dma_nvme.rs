@@ -1,0 +1,1021 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A PCI driver that does DMA: for NVM Express controllers, of which it reads the first namespace.
+//!
+//! When it is bound, this driver prints what the controller and its namespaces are, and reads the
+//! beginning of the first namespace several times: with transfers of 512 bytes to 1 MiB, in order
+//! and in a random order, from one CPU and from four, if there are as many. Each time it logs a
+//! checksum of what it read, which depends on the content and the place of all bytes, but not on
+//! the order of the transfers. It never writes to the disk, and makes no block device of it.
+//!
+//! Most kinds of DMA memory have their use here: the queues are coherent memory, blocks are read
+//! into scatter-gather tables, the lists of their pages are from a pool, and what the controller
+//! says of itself goes to a streaming mapping.
+//!
+//! The checksum is the sum over all 64-bit little-endian words of `word * (2 * number + 1)`, where
+//! `number` counts them from the beginning of the namespace, modulo 2^64. So a change to any single
+//! word shows.
+//!
+//! To try it:
+//! `qemu-system-x86_64 -drive file=disk,if=none,id=disk -device nvme,drive=disk,serial=1 ...`
+//!
+//! Other controllers, which must not be in use, are bound when their numbers of vendor and device
+//! are written to `/sys/bus/pci/drivers/rust_dma_nvme/new_id`.
+//!
+//! Specifications: NVM Express Base Specification 2.0 ("Base" below) and NVM Express NVM Command
+//! Set Specification 1.0 ("NVM" below), <https://nvmexpress.org/specifications/>
+
+use core::fmt::{self, Write};
+use kernel::{
+    c_str,
+    device::{Core, Start},
+    dma::{
+        self, as_u64, dma_mb, dma_rmb, Coherent, Dma, DmaMask, FromDevice, Mapping, PageBox, Pool,
+        PoolBox, PoolCoherent, SGTable,
+    },
+    dma_read,
+    error::code::ETIMEDOUT,
+    init::pin_init_array_from_fn,
+    new_mutex, new_spinlock, pci,
+    prelude::*,
+    stack_pin_init,
+    sync::{Arc, Mutex, SpinLock},
+    time::{ktime_ms_delta, msleep, usleep_range, Ktime, Msecs},
+    workqueue::{self, run_all},
+};
+
+/// Base, section 3.1.3: controller properties, in BAR 0.
+mod regs {
+    /// Capabilities, 64 bits.
+    pub(super) const CAP: usize = 0x00;
+    /// Version.
+    pub(super) const VS: usize = 0x08;
+    /// Interrupts to mask.
+    pub(super) const INTMS: usize = 0x0c;
+
+    /// Controller configuration.
+    pub(super) const CC: usize = 0x14;
+    pub(super) const CC_EN: u32 = 1 << 0;
+    /// Entries of submission queues have 2^6 bytes.
+    pub(super) const CC_IOSQES: u32 = 6 << 16;
+    /// Entries of completion queues have 2^4 bytes.
+    pub(super) const CC_IOCQES: u32 = 4 << 20;
+
+    /// Controller status.
+    pub(super) const CSTS: usize = 0x1c;
+    pub(super) const CSTS_RDY: u32 = 1 << 0;
+    /// Controller fatal status.
+    pub(super) const CSTS_CFS: u32 = 1 << 1;
+
+    /// Admin queues: their sizes, and where they are, 64 bits each.
+    pub(super) const AQA: usize = 0x24;
+    pub(super) const ASQ: usize = 0x28;
+    pub(super) const ACQ: usize = 0x30;
+
+    /// The doorbells begin here, and so these properties end.
+    pub(super) const DOORBELLS: usize = 0x1000;
+}
+
+type Registers<'bound> = pci::Bar<'bound, { regs::DOORBELLS }>;
+
+/// What a register reads as when the device is gone.
+const GONE: u32 = u32::MAX;
+
+/// How long a command may take.
+const TIMEOUT: Msecs = 10_000;
+
+/// The controller's pages. It may know larger ones as well, which would be of no use here.
+const PAGE_SIZE: usize = 4096;
+
+const ADMIN_ENTRIES: usize = 16;
+const IO_ENTRIES: usize = 1024;
+
+/// Transfers of these sizes, and all powers of two between.
+const SMALLEST: usize = 512;
+const LARGEST: usize = 1 << 20;
+
+/// As much of the namespace is read, in no more transfers than this.
+const EXTENT: u64 = 64 << 20;
+const TRANSFERS: u64 = if cfg!(CONFIG_SAMPLE_RUST_DMA_NVME_WHOLE) {
+    u64::MAX
+} else {
+    1024
+};
+
+/// The most that read at the same time.
+const READERS: usize = 4;
+
+/// How many commands each of them has under way, and how many bytes.
+const BATCH: usize = 256;
+const BATCH_SIZE: usize = LARGEST;
+
+const IDENTIFY_SIZE: usize = 4096;
+
+/// Base, section 5: admin commands; NVM, section 3.2: I/O commands.
+mod opcode {
+    pub(super) const CREATE_IO_SQ: u32 = 0x01;
+    pub(super) const CREATE_IO_CQ: u32 = 0x05;
+    pub(super) const IDENTIFY: u32 = 0x06;
+    pub(super) const SET_FEATURES: u32 = 0x09;
+
+    pub(super) const READ: u32 = 0x02;
+}
+
+/// Base, section 5.17: what is to be identified.
+mod cns {
+    pub(super) const NAMESPACE: u32 = 0x00;
+    pub(super) const CONTROLLER: u32 = 0x01;
+    pub(super) const ACTIVE_NAMESPACES: u32 = 0x02;
+}
+
+/// Base, section 5.27.1.5: the feature "number of queues".
+const FEATURE_QUEUES: u32 = 0x07;
+
+/// The number of the I/O queues.
+const IO_QUEUE: u32 = 1;
+
+kernel::dma_struct! {
+    /// An entry of a submission queue; Base, section 3.3.3.1. All is little-endian.
+    #[derive(Clone, Copy, Default)]
+    struct Submission {
+        /// The opcode, and in the upper half the command identifier.
+        dword0: u32,
+        namespace: u32,
+        reserved: u64,
+        metadata: u64,
+        prp1: u64,
+        prp2: u64,
+        dword10: u32,
+        dword11: u32,
+        dword12: u32,
+        dword13: u32,
+        dword14: u32,
+        dword15: u32,
+    }
+
+    /// An entry of a completion queue; Base, section 3.3.3.2. All is little-endian.
+    struct Completion {
+        result: u32,
+        reserved: u32,
+        submission_head: u16,
+        submission_queue: u16,
+        command: u16,
+        /// The status, and in bit 0 the phase.
+        status: u16,
+    }
+}
+
+/// A command, without its identifier.
+#[derive(Clone, Copy, Default)]
+struct Command {
+    opcode: u32,
+    namespace: u32,
+    prps: (u64, u64),
+    dwords: [u32; 3],
+}
+
+impl Command {
+    fn with_identifier(&self, id: u16) -> Submission {
+        Submission {
+            dword0: (self.opcode | (u32::from(id) << 16)).to_le(),
+            namespace: self.namespace.to_le(),
+            prp1: self.prps.0.to_le(),
+            prp2: self.prps.1.to_le(),
+            dword10: self.dwords[0].to_le(),
+            dword11: self.dwords[1].to_le(),
+            dword12: self.dwords[2].to_le(),
+            ..Submission::default()
+        }
+    }
+}
+
+/// What became of a command identifier.
+#[derive(Clone, Copy)]
+enum Slot {
+    Free,
+    Busy,
+    /// With this status.
+    Done(u16),
+}
+
+/// A submission queue with its completion queue.
+///
+/// Completions are polled for, by whoever waits for one.
+#[pin_data]
+struct Queue<'bound> {
+    submissions: Coherent<'bound, [Submission]>,
+    completions: Coherent<'bound, [Completion]>,
+    /// Offsets of the doorbells.
+    tail_doorbell: usize,
+    head_doorbell: usize,
+    #[pin]
+    state: SpinLock<QueueState>,
+}
+
+struct QueueState {
+    /// Where the next command goes.
+    tail: usize,
+    /// Where the next completion is expected, and the phase that tells that it is there.
+    head: usize,
+    phase: u16,
+    /// By command identifier; one less than entries, so that the queue never overflows.
+    slots: KVec<Slot>,
+    next: usize,
+}
+
+/// The number that comes next, around a queue.
+fn after(number: usize, entries: usize) -> usize {
+    if number + 1 < entries {
+        number + 1
+    } else {
+        0
+    }
+}
+
+impl<'bound> Queue<'bound> {
+    /// Allocates a pair of queues. `stride` is the distance between doorbells.
+    fn new(
+        dma: Dma<'bound>,
+        number: u32,
+        entries: usize,
+        stride: usize,
+    ) -> Result<impl PinInit<Queue<'bound>>> {
+        let submissions = Coherent::zeroed_slice(dma, entries, GFP_KERNEL)?;
+        let completions = Coherent::zeroed_slice(dma, entries, GFP_KERNEL)?;
+        let slots = KVec::from_elem(Slot::Free, entries - 1, GFP_KERNEL)?;
+
+        // NVMe over PCIe Transport Specification 1.0, section 3.1.2.
+        let tail_doorbell = regs::DOORBELLS + 2 * number as usize * stride;
+
+        Ok(pin_init!(Queue {
+            submissions,
+            completions,
+            tail_doorbell,
+            head_doorbell: tail_doorbell + stride,
+            state <- new_spinlock!(QueueState {
+                tail: 0,
+                head: 0,
+                phase: 1,
+                slots,
+                next: 0,
+            }),
+        }))
+    }
+
+    fn entries(&self) -> usize {
+        self.submissions.len()
+    }
+
+    /// Writes commands to the queue, as many as there is space for, and tells the controller.
+    /// Returns how many, and what their identifiers are in `ids`, which has space for all.
+    fn submit(
+        &self,
+        regs: &Registers<'_>,
+        commands: impl Iterator<Item = Command>,
+        ids: &mut [u16],
+    ) -> Result<usize> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+
+        // What was read of buffers is not to be read later, when the controller writes to them.
+        dma_mb();
+
+        let mut count = 0;
+        for (command, id) in commands.zip(ids) {
+            let all = state.slots.len();
+            let Some(slot) = (state.next..state.next + all)
+                .map(|slot| if slot < all { slot } else { slot - all })
+                .find(|slot| matches!(state.slots[*slot], Slot::Free))
+            else {
+                break;
+            };
+
+            *id = slot as u16;
+            let entry = command.with_identifier(*id);
+            self.submissions.copy_from_slice(state.tail, &[entry])?;
+            state.tail = after(state.tail, self.entries());
+            state.slots[slot] = Slot::Busy;
+            state.next = after(slot, all);
+            count += 1;
+        }
+
+        // A controller may take it for an error if that is what it knows already. This orders the
+        // writes of the entries before that of the register.
+        if count > 0 {
+            regs.try_write32(state.tail as u32, self.tail_doorbell)?;
+        }
+        Ok(count)
+    }
+
+    /// Takes all completions that are there; Base, section 3.3.3.2.
+    fn reap(&self, regs: &Registers<'_>, state: &mut QueueState) -> Result {
+        let mut any = false;
+        loop {
+            let at = state.head;
+            let status = u16::from_le(dma_read!(self.completions, [at]?.status));
+            if status & 1 != state.phase {
+                break;
+            }
+
+            // The rest of the entry is to be read after the phase, and so is the data.
+            dma_rmb();
+            let id = u16::from_le(dma_read!(self.completions, [at]?.command));
+
+            any = true;
+            state.head = after(at, self.entries());
+            if state.head == 0 {
+                state.phase ^= 1;
+            }
+
+            match state.slots.get_mut(usize::from(id)) {
+                Some(slot) if matches!(slot, Slot::Busy) => *slot = Slot::Done(status >> 1),
+                _ => {
+                    pr_err!("completion of command {id}, which is not under way\n");
+                    return Err(EIO);
+                }
+            }
+        }
+        if any {
+            // The entries were read before the controller may write new ones.
+            dma_mb();
+            regs.try_write32(state.head as u32, self.head_doorbell)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the first of some commands is done, and returns how many of them are, up to the
+    /// first that isn't.
+    fn wait(&self, regs: &Registers<'_>, ids: &[u16]) -> Result<usize> {
+        let start = Ktime::ktime_get();
+        loop {
+            // Before looking, lest a completion be missed because this thread did not run.
+            let late = ktime_ms_delta(Ktime::ktime_get(), start) > i64::from(TIMEOUT);
+
+            let count = self.done(regs, ids)?;
+            if count != 0 {
+                return Ok(count);
+            }
+            if late {
+                pr_err!("commands {ids:?} timed out\n");
+                return Err(if regs.read32(regs::CSTS) == GONE {
+                    ENODEV
+                } else {
+                    ETIMEDOUT
+                });
+            }
+            usleep_range(20, 100);
+        }
+    }
+
+    /// The same without waiting.
+    fn done(&self, regs: &Registers<'_>, ids: &[u16]) -> Result<usize> {
+        let mut state = self.state.lock();
+        self.reap(regs, &mut state)?;
+
+        for (count, id) in ids.iter().enumerate() {
+            let slot = state.slots.get_mut(usize::from(*id)).ok_or(EINVAL)?;
+            let Slot::Done(status) = *slot else {
+                return Ok(count);
+            };
+            *slot = Slot::Free;
+
+            // Base, section 3.3.3.2.1: status code type and status code.
+            if status & 0x7ff != 0 {
+                pr_err!(
+                    "a command failed: status code type {:#x}, code {:#04x}\n",
+                    (status >> 8) & 0x7,
+                    status & 0xff
+                );
+                return Err(EIO);
+            }
+        }
+        Ok(ids.len())
+    }
+
+    /// Has one command done, and waits for it.
+    fn run(&self, regs: &Registers<'_>, command: Command) -> Result {
+        let mut id = [0];
+        if self.submit(regs, [command].into_iter(), &mut id)? == 0 {
+            return Err(EBUSY);
+        }
+        self.wait(regs, &id)?;
+        Ok(())
+    }
+}
+
+/// Lists of pages; Base, section 4.1.1.
+type Lists<'bound> = Arc<Pool<'bound, [u64]>>;
+
+/// Memory that the controller reads blocks into, for one transfer at a time.
+struct Buffer<'bound> {
+    words: SGTable<'bound, VVec<u64>, FromDevice>,
+    /// What a command says of it.
+    prps: (u64, u64),
+    /// If it has more than two pages, this is where `prps` says that they are.
+    _list: Option<PoolCoherent<Lists<'bound>>>,
+}
+
+impl<'bound> Buffer<'bound> {
+    /// A list has all pages of the largest buffer but the first: 2040 bytes. If it crossed the end
+    /// of a page, the entry there would have to say where it goes on. So the pool may not let it.
+    const LIST_LEN: usize = LARGEST / PAGE_SIZE - 1;
+
+    fn lists(dma: Dma<'bound>) -> Result<Lists<'bound>> {
+        const ENTRY: usize = core::mem::size_of::<u64>();
+        let pool = Pool::new_slice(dma, c_str!("PRP lists"), Self::LIST_LEN, ENTRY, PAGE_SIZE)?;
+        Ok(Arc::new(pool, GFP_KERNEL)?)
+    }
+
+    fn new(dma: Dma<'bound>, lists: &Lists<'bound>, size: usize) -> Result<Self> {
+        let words = VVec::from_elem(0, size / core::mem::size_of::<u64>(), GFP_KERNEL)?;
+        let words = SGTable::new(dma, words, GFP_KERNEL)?;
+
+        let mut pages = KVec::new();
+        for segment in &words {
+            let start = as_u64(segment.dma_address());
+            let end = start + u64::from(segment.dma_len());
+            for page in (start..end).step_by(PAGE_SIZE) {
+                pages.push(page, GFP_KERNEL)?;
+            }
+        }
+
+        // The memory begins at the begin of a page, and was mapped as it is.
+        if pages.iter().any(|page| page % PAGE_SIZE as u64 != 0) {
+            return Err(EIO);
+        }
+
+        let (prps, list) = match pages[..] {
+            [first] => ((first, 0), None),
+            [first, second] => ((first, second), None),
+            [first, ref others @ ..] => {
+                let mut list = PoolBox::zeroed(lists.clone(), GFP_KERNEL)?;
+                for (number, page) in others.iter().enumerate() {
+                    *list.get_mut(number).ok_or(EINVAL)? = page.to_le();
+                }
+                let list = list.share();
+                ((first, as_u64(list.dma_address())), Some(list))
+            }
+            [] => return Err(EINVAL),
+        };
+        Ok(Self {
+            words,
+            prps,
+            _list: list,
+        })
+    }
+
+    /// The checksum of what was read from `place` in the namespace.
+    fn checksum(&mut self, place: u64) -> u64 {
+        let first = place / core::mem::size_of::<u64>() as u64;
+
+        // The memory belongs to the CPU until the end of the statement.
+        (first..)
+            .zip(self.words.for_cpu().iter())
+            .fold(0, |sum, (number, word)| {
+                sum.wrapping_add(u64::from_le(*word).wrapping_mul(2 * number + 1))
+            })
+    }
+}
+
+/// What a controller can do, Base, section 3.1.3.1.
+#[derive(Clone, Copy)]
+struct Capabilities(u64);
+
+impl Capabilities {
+    fn read(regs: &Registers<'_>) -> Self {
+        // Two accesses, which is allowed: 32-bit CPUs have no other.
+        let low = regs.read32(regs::CAP);
+        let high = regs.read32(regs::CAP + 4);
+        Self(u64::from(low) | (u64::from(high) << 32))
+    }
+
+    /// The most entries of an I/O queue.
+    fn queue_entries(self) -> usize {
+        (self.0 & 0xffff) as usize + 1
+    }
+
+    /// The time that it may take to become ready, or not ready.
+    fn timeout(self) -> Msecs {
+        (((self.0 >> 24) & 0xff) as Msecs + 1) * 500
+    }
+
+    /// The distance between doorbells.
+    fn stride(self) -> usize {
+        4 << ((self.0 >> 32) & 0xf)
+    }
+
+    /// It knows the NVM command set.
+    fn has_nvm(self) -> bool {
+        (self.0 >> 37) & 1 != 0
+    }
+
+    /// The size of the smallest page.
+    fn page_size(self) -> usize {
+        4096 << ((self.0 >> 48) & 0xf)
+    }
+}
+
+/// A namespace that can be read.
+struct Namespace {
+    id: u32,
+    /// In bytes.
+    size: u64,
+    /// log2 of the size of a logical block.
+    shift: u32,
+}
+
+/// One way to read a namespace.
+struct Pass<'a> {
+    namespace: &'a Namespace,
+    /// Bytes of a transfer.
+    size: usize,
+    transfers: u64,
+    random: bool,
+    readers: usize,
+}
+
+impl Pass<'_> {
+    /// The command for a transfer to a buffer; NVM, section 3.2.4.
+    fn command(&self, transfer: u64, buffer: &Buffer<'_>) -> Command {
+        let block = self.place(transfer) >> self.namespace.shift;
+        let blocks = (self.size >> self.namespace.shift) as u32;
+        Command {
+            opcode: opcode::READ,
+            namespace: self.namespace.id,
+            prps: buffer.prps,
+            dwords: [block as u32, (block >> 32) as u32, blocks - 1],
+        }
+    }
+
+    /// Returns where the transfer `number` begins. Each place comes once.
+    fn place(&self, number: u64) -> u64 {
+        let transfer = if self.random {
+            shuffle(number, self.transfers)
+        } else {
+            number
+        };
+        transfer * self.size as u64
+    }
+}
+
+/// Maps the numbers below `count` to themselves, in a random order that is always the same.
+fn shuffle(mut number: u64, count: u64) -> u64 {
+    let mask = count.next_power_of_two() - 1;
+    let shift = mask.count_ones() / 2 + 1;
+    loop {
+        // Each step can be undone, within the mask. So repeating this leads back to a number below
+        // `count`, at the latest to that which it began with.
+        number = number.wrapping_mul(0x9e37_79b1) & mask;
+        number ^= number >> shift;
+        number = number.wrapping_mul(0x85eb_ca6b).wrapping_add(1) & mask;
+        if number < count {
+            return number;
+        }
+    }
+}
+
+struct RustDmaNvme;
+
+#[pin_data]
+struct Nvme<'bound> {
+    regs: Registers<'bound>,
+    capabilities: Capabilities,
+    dma: Dma<'bound>,
+    #[pin]
+    admin: Queue<'bound>,
+    #[pin]
+    io: Queue<'bound>,
+    /// What the controller says of itself and the namespaces.
+    #[pin]
+    identity: Mutex<Mapping<'bound, PageBox, FromDevice>>,
+    lists: Lists<'bound>,
+    /// The buffers of each reader. Here, and not in local variables, they stay until the controller
+    /// does not use them any more, even if something fails.
+    #[pin]
+    buffers: [Mutex<KVec<Buffer<'bound>>>; READERS],
+}
+
+// Not the class of all controllers: this module may be loaded for whatever is in the table, and a
+// system may have been booted from that.
+kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(0x1b36, 0x0010), ())]);
+
+impl pci::Driver for RustDmaNvme {
+    type IdInfo = ();
+    type Data<'bound> = Nvme<'bound>;
+
+    const ID_TABLE: pci::IdTable<()> = TABLE;
+
+    fn probe<'bound>(
+        dev: &pci::Device<Core<'bound>>,
+        _info: &'static (),
+        mut dma: dma::Setup<'bound>,
+    ) -> Result<impl PinInit<Nvme<'bound>, Error>> {
+        dev.enable_device()?;
+        let regs: Registers<'bound> = dev.bound().iomap_region_sized(0, c_str!("rust_dma_nvme"))?;
+
+        if regs.read32(regs::CSTS) == GONE {
+            return Err(ENODEV);
+        }
+        let capabilities = Capabilities::read(&regs);
+        if !capabilities.has_nvm() {
+            dev_err!(dev.as_ref(), "not for the NVM command set\n");
+            return Err(ENODEV);
+        }
+        if capabilities.page_size() > PAGE_SIZE {
+            dev_err!(dev.as_ref(), "has no pages of {PAGE_SIZE} bytes\n");
+            return Err(ENODEV);
+        }
+        let entries = capabilities.queue_entries().min(IO_ENTRIES);
+        if entries < 2 {
+            return Err(ENODEV);
+        }
+
+        dma.set_mask_and_coherent(DmaMask::new::<64>())?;
+        // Where memory has to be copied for the device, pages are to become pages.
+        dma.set_min_align(PAGE_SIZE as u32)?;
+        let dma = dma.finish()?;
+
+        let stride = capabilities.stride();
+        let admin = Queue::new(dma, 0, ADMIN_ENTRIES, stride)?;
+        let io = Queue::new(dma, IO_QUEUE, entries, stride)?;
+        let identity = Mapping::new(dma, PageBox::zeroed(GFP_KERNEL)?)?;
+
+        Ok(try_pin_init!(Nvme {
+            regs,
+            capabilities,
+            dma,
+            admin <- admin,
+            io <- io,
+            identity <- new_mutex!(identity),
+            lists: Buffer::lists(dma)?,
+            buffers <- pin_init_array_from_fn(|_| new_mutex!(KVec::new())),
+        }? Error))
+    }
+
+    fn start(dev: &pci::Device<Start<'_>>, nvme: Pin<&Nvme<'_>>) -> Result {
+        nvme.disable()?;
+        dev.set_master();
+
+        let result = nvme.start(dev);
+        if let Err(error) = result {
+            dev_err!(dev.as_ref(), "failed: {error:?}\n");
+            let _ = nvme.disable();
+        }
+        result
+    }
+
+    fn remove<'bound>(dev: &pci::Device<Core<'bound>>, nvme: Pin<&Nvme<'bound>>) {
+        if nvme.disable().is_err() {
+            dev_err!(dev.as_ref(), "does not stop\n");
+        }
+        dev_info!(dev.as_ref(), "goodbye\n");
+    }
+}
+
+impl Nvme<'_> {
+    /// Stops the controller, which forgets its queues; Base, section 3.7.2.
+    fn disable(&self) -> Result {
+        let cc = self.regs.read32(regs::CC);
+        if cc == GONE {
+            return Err(ENODEV);
+        }
+        // Nothing is said of what happens to one that is stopped before it is ready.
+        if cc & regs::CC_EN != 0 {
+            let _ = self.wait_ready(true);
+        }
+        self.regs.write32(cc & !regs::CC_EN, regs::CC);
+        self.wait_ready(false)
+    }
+
+    /// Tells the controller of the admin queues, and starts it; Base, section 3.5.1.
+    fn enable(&self) -> Result {
+        // There is no handler.
+        self.regs.write32(u32::MAX, regs::INTMS);
+
+        let entries = ADMIN_ENTRIES as u32 - 1;
+        self.regs.write32((entries << 16) | entries, regs::AQA);
+        self.write64(as_u64(self.admin.submissions.dma_address()), regs::ASQ);
+        self.write64(as_u64(self.admin.completions.dma_address()), regs::ACQ);
+
+        // With 0 in the other fields, pages have 4096 bytes.
+        self.regs
+            .write32(regs::CC_IOSQES | regs::CC_IOCQES | regs::CC_EN, regs::CC);
+        self.wait_ready(true)
+    }
+
+    /// Two accesses, since 32-bit CPUs have no other.
+    fn write64(&self, value: u64, offset: usize) {
+        // `offset` is one of the constants above, so these are within the registers.
+        let _ = self.regs.try_write32(value as u32, offset);
+        let _ = self.regs.try_write32((value >> 32) as u32, offset + 4);
+    }
+
+    fn wait_ready(&self, ready: bool) -> Result {
+        let start = Ktime::ktime_get();
+        loop {
+            let late =
+                ktime_ms_delta(Ktime::ktime_get(), start) > i64::from(self.capabilities.timeout());
+            let status = self.regs.read32(regs::CSTS);
+            if status == GONE {
+                return Err(ENODEV);
+            }
+            if (status & regs::CSTS_RDY != 0) == ready {
+                return Ok(());
+            }
+            if ready && status & regs::CSTS_CFS != 0 {
+                return Err(EIO);
+            }
+            if late {
+                return Err(ETIMEDOUT);
+            }
+            msleep(1);
+        }
+    }
+
+    /// Brings the controller up, and reads.
+    fn start(&self, dev: &pci::Device) -> Result {
+        self.enable()?;
+
+        let most = self.identify_controller(dev)?;
+        let Some(namespace) = self.identify_namespaces(dev)? else {
+            dev_info!(dev.as_ref(), "no namespace that this driver can read\n");
+            return Ok(());
+        };
+        self.create_io_queues()?;
+        self.read_passes(dev, &namespace, most)
+    }
+
+    /// Has the controller fill `identity`, and returns a copy.
+    fn identify(&self, what: u32, namespace: u32) -> Result<KVec<u8>> {
+        let mut identity = self.identity.lock();
+        self.admin.run(
+            &self.regs,
+            Command {
+                opcode: opcode::IDENTIFY,
+                namespace,
+                // One page.
+                prps: (as_u64(identity.dma_address()), 0),
+                dwords: [what, 0, 0],
+            },
+        )?;
+
+        let mut copy = KVec::new();
+        copy.extend_from_slice(&identity.for_cpu()[..IDENTIFY_SIZE], GFP_KERNEL)?;
+        Ok(copy)
+    }
+
+    /// Says what the controller is, and returns the most bytes that a transfer may have; Base,
+    /// section 5.17.2.1.
+    fn identify_controller(&self, dev: &pci::Device) -> Result<usize> {
+        let identity = self.identify(cns::CONTROLLER, 0)?;
+        let version = self.regs.read32(regs::VS);
+        dev_info!(
+            dev.as_ref(),
+            "NVMe {}.{}: model \"{}\", serial \"{}\", firmware \"{}\"\n",
+            version >> 16,
+            (version >> 8) & 0xff,
+            Text(&identity[24..64]),
+            Text(&identity[4..24]),
+            Text(&identity[64..72]),
+        );
+
+        // A power of two, in pages; 0 stands for no limit.
+        match u32::from(identity[77]) {
+            0 => Ok(LARGEST),
+            mdts => Ok(1 << (PAGE_SIZE.ilog2() + mdts).min(LARGEST.ilog2())),
+        }
+    }
+
+    /// Says what namespaces there are, and returns the first one, if it can be read; Base, section
+    /// 5.17.2.2, and NVM, section 4.1.5.1.
+    fn identify_namespaces(&self, dev: &pci::Device) -> Result<Option<Namespace>> {
+        // Controllers older than version 1.1 have no such list, and only number 1 is looked at.
+        let list = if self.regs.read32(regs::VS) >= 0x1_0100 {
+            self.identify(cns::ACTIVE_NAMESPACES, 0)?
+        } else {
+            let mut list = KVec::from_elem(0, IDENTIFY_SIZE, GFP_KERNEL)?;
+            list[0] = 1;
+            list
+        };
+
+        let mut first = None;
+        for (number, id) in list.chunks_exact(4).enumerate() {
+            let id = le32(id);
+            if id == 0 {
+                break;
+            }
+
+            let identity = self.identify(cns::NAMESPACE, id)?;
+            let blocks = le64(&identity[0..8]);
+            let formats = identity[25];
+            let mut format = usize::from(identity[26] & 0xf);
+            if formats > 15 {
+                format |= usize::from((identity[26] >> 5) & 0x3) << 4;
+            }
+            let format = le32(&identity[128 + 4 * format..][..4]);
+            let (metadata, shift) = (format & 0xffff, (format >> 16) & 0xff);
+
+            let Some(size) = blocks
+                .checked_shl(shift)
+                .filter(|size| size >> shift == blocks)
+            else {
+                dev_err!(dev.as_ref(), "namespace {id}: impossible size\n");
+                return Err(EIO);
+            };
+            dev_info!(
+                dev.as_ref(),
+                "namespace {id}: {size} bytes in blocks of {}\n",
+                1u64 << shift
+            );
+
+            // With metadata the blocks would have other sizes, or need a second buffer.
+            if number == 0 && size != 0 && metadata == 0 && shift >= SMALLEST.ilog2() {
+                first = Some(Namespace { id, size, shift });
+            }
+        }
+        Ok(first)
+    }
+
+    /// Base, sections 5.27.1.5, 5.4 and 5.5.
+    fn create_io_queues(&self) -> Result {
+        // One of each; the numbers are one less.
+        self.admin.run(
+            &self.regs,
+            Command {
+                opcode: opcode::SET_FEATURES,
+                dwords: [FEATURE_QUEUES, 0, 0],
+                ..Command::default()
+            },
+        )?;
+
+        const CONTIGUOUS: u32 = 1;
+        let size = (self.io.entries() as u32 - 1) << 16;
+        self.admin.run(
+            &self.regs,
+            Command {
+                opcode: opcode::CREATE_IO_CQ,
+                prps: (as_u64(self.io.completions.dma_address()), 0),
+                dwords: [size | IO_QUEUE, CONTIGUOUS, 0],
+                ..Command::default()
+            },
+        )?;
+        self.admin.run(
+            &self.regs,
+            Command {
+                opcode: opcode::CREATE_IO_SQ,
+                prps: (as_u64(self.io.submissions.dma_address()), 0),
+                dwords: [size | IO_QUEUE, (IO_QUEUE << 16) | CONTIGUOUS, 0],
+                ..Command::default()
+            },
+        )?;
+        Ok(())
+    }
+
+    /// Reads the namespace in all ways that it and the controller allow.
+    fn read_passes(&self, dev: &pci::Device, namespace: &Namespace, most: usize) -> Result {
+        let smallest = SMALLEST.ilog2().max(namespace.shift);
+        let largest = most.trailing_zeros();
+
+        // Nothing is read if even one block is more than a transfer may have, or if the namespace
+        // is smaller than a transfer.
+        for shift in smallest..=largest {
+            let size = 1usize << shift;
+            let transfers = (namespace.size.min(EXTENT) >> shift).min(TRANSFERS);
+            if transfers == 0 {
+                break;
+            }
+
+            for reader in &self.buffers {
+                let mut buffers = KVec::new();
+                for _ in 0..BATCH.min(BATCH_SIZE >> shift) {
+                    buffers.push(Buffer::new(self.dma, &self.lists, size)?, GFP_KERNEL)?;
+                }
+                *reader.lock() = buffers;
+            }
+            for readers in [1, READERS] {
+                for random in [false, true] {
+                    let pass = Pass {
+                        namespace,
+                        size,
+                        transfers,
+                        random,
+                        readers,
+                    };
+                    let sum = self.read_pass(&pass)?;
+                    dev_info!(
+                        dev.as_ref(),
+                        "read {} bytes, {} a transfer, {}, {} at a time: checksum {:016x}\n",
+                        transfers << shift,
+                        size,
+                        if random { "at random" } else { "in order" },
+                        readers,
+                        sum,
+                    );
+                }
+            }
+        }
+        dev_info!(dev.as_ref(), "all was read\n");
+        Ok(())
+    }
+
+    fn read_pass(&self, pass: &Pass<'_>) -> Result<u64> {
+        if pass.readers == 1 {
+            return self.read_share(pass, 0);
+        }
+
+        stack_pin_init!(let total = new_mutex!(Ok(0u64)));
+        run_all!(
+            workqueue::system_unbound(),
+            pass.readers,
+            GFP_KERNEL,
+            |reader| {
+                let result = self.read_share(pass, reader);
+                let mut total = total.lock();
+                *total = match (*total, result) {
+                    (Ok(total), Ok(sum)) => Ok(total.wrapping_add(sum)),
+                    (Err(error), _) | (_, Err(error)) => Err(error),
+                };
+            }
+        )?;
+        let total = *total.lock();
+        total
+    }
+
+    /// Reads one reader's share, every so many transfers; as many at a time as it has buffers.
+    fn read_share(&self, pass: &Pass<'_>, reader: usize) -> Result<u64> {
+        let mut buffers = self.buffers.get(reader).ok_or(EINVAL)?.lock();
+        let mut first = reader as u64;
+        let mut sum = 0u64;
+        let mut start = Ktime::ktime_get();
+
+        while first < pass.transfers {
+            let transfers = (0..)
+                .map(move |number| first + number * pass.readers as u64)
+                .take_while(|transfer| *transfer < pass.transfers);
+            let commands = Iterator::zip(buffers.iter(), transfers.clone())
+                .map(|(buffer, transfer)| pass.command(transfer, buffer));
+            let mut ids = [0; BATCH];
+            let count = self.io.submit(&self.regs, commands, &mut ids)?;
+            if count == 0 {
+                // The others have filled the queue; but they may have given up.
+                if ktime_ms_delta(Ktime::ktime_get(), start) > i64::from(TIMEOUT) {
+                    return Err(ETIMEDOUT);
+                }
+                usleep_range(20, 100);
+                continue;
+            }
+
+            let mut under_way = buffers.iter_mut().zip(transfers);
+            let mut ids = &ids[..count];
+            while !ids.is_empty() {
+                let done = self.io.wait(&self.regs, ids)?;
+                for (buffer, transfer) in under_way.by_ref().take(done) {
+                    sum = sum.wrapping_add(buffer.checksum(pass.place(transfer)));
+                }
+                ids = &ids[done..];
+            }
+            first += (count * pass.readers) as u64;
+            start = Ktime::ktime_get();
+        }
+        Ok(sum)
+    }
+}
+
+fn le32(bytes: &[u8]) -> u32 {
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |value, &byte| (value << 8) | u32::from(byte))
+}
+
+fn le64(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |value, &byte| (value << 8) | u64::from(byte))
+}
+
+/// A string of the controller: ASCII, filled up with spaces.
+struct Text<'a>(&'a [u8]);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let used = self.0.iter().rposition(|&byte| byte != b' ' && byte != 0);
+        for &byte in self.0.iter().take(used.map_or(0, |last| last + 1)) {
+            f.write_char(if byte == b' ' || byte.is_ascii_graphic() {
+                char::from(byte)
+            } else {
+                '?'
+            })?;
+        }
+        Ok(())
+    }
+}
+
+kernel::module_pci_driver! {
+    type: RustDmaNvme,
+    name: "rust_dma_nvme",
+    author: "Seed dfb84e63 maintainers",
+    description: "Rust DMA sample, for NVM Express controllers",
+    license: "GPL",
+}
