@@ -12,12 +12,12 @@
 #include <linux/dmapool.h>
 #include <linux/io.h>
 #include <linux/ktime.h>
+#include <linux/llist.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/workqueue.h>
 
 #define SAMPLES 5
 #define ENTRIES 256
@@ -25,7 +25,9 @@
 #define BUFFER 4096
 
 #define TABLES 3
-#define CPUS 4
+
+/* So many buffers are parked each time. */
+#define PARKED 64
 
 #define LIVENESS 0x04
 
@@ -131,6 +133,16 @@ struct queue {
 	u16 device_phase;
 };
 
+/* What the device may still write to: unmapped and freed when it can't, at the end. */
+struct parked {
+	struct llist_node node;
+	struct device *dev;
+	void *buffer;
+	size_t size;
+	dma_addr_t addr;
+	enum dma_data_direction dir;
+};
+
 struct bench {
 	struct device *dev;
 	void __iomem *regs;
@@ -138,6 +150,14 @@ struct bench {
 	dma_addr_t mailbox_addr;
 	struct ring ring;
 	void *buffer;
+	void *received;
+	dma_addr_t received_addr;
+	void *copy;
+	void *spares[PARKED * SAMPLES];
+	size_t next_spare;
+	struct llist_head parked;
+	atomic_long_t parked_count;
+	atomic_long_t parked_bytes;
 	struct dma_pool *pool;
 	struct pages pages[TABLES];
 	struct queue queue;
@@ -287,6 +307,97 @@ static noinline int stream_sync(struct bench *bench, size_t times)
 		dma_sync_single_for_device(bench->dev, addr, BUFFER, DMA_BIDIRECTIONAL);
 	}
 	dma_unmap_single(bench->dev, addr, BUFFER, DMA_BIDIRECTIONAL);
+	return 0;
+}
+
+/* What was received is copied, and the buffer is the device's again. */
+static noinline int receive(struct bench *bench, size_t times)
+{
+	size_t i;
+
+	for (i = 0; i < times; i++) {
+		dma_sync_single_for_cpu(bench->dev, bench->received_addr, BUFFER, DMA_FROM_DEVICE);
+		memcpy(bench->copy, bench->received, BUFFER);
+		dma_sync_single_for_device(bench->dev, bench->received_addr, BUFFER,
+					   DMA_FROM_DEVICE);
+	}
+	return 0;
+}
+
+static int park_one(struct bench *bench, void *buffer, dma_addr_t addr)
+{
+	struct parked *parked;
+
+	parked = kmalloc(sizeof(*parked), GFP_ATOMIC | __GFP_NOWARN);
+	if (!parked)
+		return -ENOMEM;
+	parked->dev = bench->dev;
+	parked->buffer = buffer;
+	parked->size = BUFFER;
+	parked->addr = addr;
+	parked->dir = DMA_FROM_DEVICE;
+	atomic_long_inc(&bench->parked_count);
+	atomic_long_add(BUFFER, &bench->parked_bytes);
+	llist_add(&parked->node, &bench->parked);
+	return 0;
+}
+
+/* What the device may still write to is put aside. */
+static noinline int park(struct bench *bench, size_t times)
+{
+	size_t i;
+
+	for (i = 0; i < times; i++) {
+		void *buffer = bench->spares[bench->next_spare];
+		dma_addr_t addr;
+		int ret;
+
+		addr = dma_map_single(bench->dev, buffer, BUFFER, DMA_FROM_DEVICE);
+		if (dma_mapping_error(bench->dev, addr))
+			return -ENOMEM;
+		ret = park_one(bench, buffer, addr);
+		if (ret)
+			return ret;
+		bench->spares[bench->next_spare++] = NULL;
+	}
+	return 0;
+}
+
+static void free_parked(void *data)
+{
+	struct bench *bench = data;
+	struct parked *parked, *next;
+	size_t i;
+
+	llist_for_each_entry_safe(parked, next, llist_del_all(&bench->parked), node) {
+		dma_unmap_single(parked->dev, parked->addr, parked->size, parked->dir);
+		kfree(parked->buffer);
+		kfree(parked);
+	}
+	for (i = 0; i < ARRAY_SIZE(bench->spares); i++)
+		kfree(bench->spares[i]);
+	if (bench->received_addr)
+		dma_unmap_single(bench->dev, bench->received_addr, BUFFER, DMA_FROM_DEVICE);
+}
+
+static int make_buffers(struct bench *bench)
+{
+	dma_addr_t addr;
+	size_t i;
+	int ret;
+
+	ret = devm_add_action(bench->dev, free_parked, bench);
+	if (ret)
+		return ret;
+	for (i = 0; i < ARRAY_SIZE(bench->spares); i++) {
+		bench->spares[i] = kzalloc(BUFFER, GFP_KERNEL);
+		if (!bench->spares[i])
+			return -ENOMEM;
+	}
+	addr = dma_map_single(bench->dev, bench->received, BUFFER, DMA_FROM_DEVICE);
+	if (dma_mapping_error(bench->dev, addr))
+		return -ENOMEM;
+	bench->received_addr = addr;
 	return 0;
 }
 
@@ -582,98 +693,6 @@ static int make_queue(struct bench *bench)
 	return 0;
 }
 
-/* What a CPU does when all of them work at the same time. */
-struct share {
-	struct work_struct work;
-	struct bench *bench;
-	int ret;
-};
-
-static int on_all_cpus(struct bench *bench, void (*func)(struct work_struct *work))
-{
-	struct share *shares;
-	int ret = 0;
-	int i;
-
-	shares = kcalloc(CPUS, sizeof(*shares), GFP_KERNEL);
-	if (!shares)
-		return -ENOMEM;
-	for (i = 0; i < CPUS; i++) {
-		shares[i].bench = bench;
-		INIT_WORK(&shares[i].work, func);
-		queue_work(system_unbound_wq, &shares[i].work);
-	}
-	for (i = 0; i < CPUS; i++) {
-		flush_work(&shares[i].work);
-		ret = ret ?: shares[i].ret;
-	}
-	kfree(shares);
-	return ret;
-}
-
-static noinline void ring_share(struct work_struct *work)
-{
-	struct share *share = container_of(work, struct share, work);
-	struct device *dev = share->bench->dev;
-	struct ring ring = {};
-	size_t lap, i;
-
-	ring.descriptors = dma_alloc_coherent(dev, ENTRIES * sizeof(*ring.descriptors), &ring.addr,
-					      GFP_KERNEL);
-	if (!ring.descriptors) {
-		share->ret = -ENOMEM;
-		return;
-	}
-	for (lap = 0; lap < 16; lap++) {
-		u32 head = ring.tail;
-		u32 sum = 0;
-		u32 len;
-
-		for (i = 0; i < ENTRIES; i++)
-			push(&ring, (u64)i << 12, i);
-		while (pop(&ring, &head, &len))
-			sum += len;
-		if (sum != ENTRIES * (ENTRIES - 1) / 2)
-			share->ret = -EIO;
-	}
-	dma_free_coherent(dev, ENTRIES * sizeof(*ring.descriptors), ring.descriptors, ring.addr);
-}
-
-static noinline int ring_cpus(struct bench *bench, size_t arg)
-{
-	return on_all_cpus(bench, ring_share);
-}
-
-static noinline void stream_share(struct work_struct *work)
-{
-	struct share *share = container_of(work, struct share, work);
-	struct device *dev = share->bench->dev;
-	void *buffer;
-	size_t i;
-
-	buffer = kzalloc(BUFFER, GFP_KERNEL);
-	if (!buffer) {
-		share->ret = -ENOMEM;
-		return;
-	}
-	for (i = 0; i < 1024; i++) {
-		dma_addr_t addr;
-
-		addr = dma_map_single(dev, buffer, BUFFER, DMA_BIDIRECTIONAL);
-		if (dma_mapping_error(dev, addr)) {
-			share->ret = -ENOMEM;
-			break;
-		}
-		dma_unmap_single(dev, addr, BUFFER, DMA_BIDIRECTIONAL);
-	}
-	kfree(buffer);
-}
-
-static noinline int stream_cpus(struct bench *bench, size_t arg)
-{
-	return on_all_cpus(bench, stream_share);
-}
-
 static const struct row {
 	const char *name;
 	size_t count;
@@ -696,14 +715,14 @@ static const struct row {
 	{ "register-write", 256, register_write, 16 },
 	{ "stream", 1024, stream, 1024 },
 	{ "stream-sync", 1024, stream_sync, 1024 },
+	{ "receive", 256, receive, 256 },
+	{ "park", PARKED, park, PARKED },
 	{ "pool", 1024, pool, 1024 },
 	{ "sg-1", ENTRIES, sg, 0 },
 	{ "sg-16", ENTRIES / 16, sg, 1 },
 	{ "sg-256", ENTRIES / 256, sg, 2 },
 	{ "nvme-4K", 16, nvme, 4 << 10 },
 	{ "nvme-64K", 16, nvme, 64 << 10 },
-	{ "ring-cpus", CPUS * 16 * ENTRIES, ring_cpus, 0 },
-	{ "stream-cpus", CPUS * 1024, stream_cpus, 0 },
 };
 
 static int measure(struct bench *bench, const struct row *row)
@@ -757,8 +776,14 @@ static int bench_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	bench->buffer = devm_kmalloc(&pdev->dev, BUFFER, GFP_KERNEL);
 	bench->pool = dmam_pool_create(KBUILD_MODNAME, &pdev->dev, 64, 64, 0);
-	if (!bench->buffer || !bench->pool)
+	/* As large as a page, so that they are aligned as such. */
+	bench->received = (void *)devm_get_free_pages(&pdev->dev, GFP_KERNEL | __GFP_ZERO, 0);
+	bench->copy = (void *)devm_get_free_pages(&pdev->dev, GFP_KERNEL | __GFP_ZERO, 0);
+	if (!bench->buffer || !bench->received || !bench->copy || !bench->pool)
 		return -ENOMEM;
+	ret = make_buffers(bench);
+	if (ret)
+		return ret;
 	ret = devm_add_action(&pdev->dev, free_pages_of, bench);
 	if (ret)
 		return ret;
@@ -770,6 +795,7 @@ static int bench_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = make_queue(bench);
 	if (ret)
 		return ret;
+	pci_set_master(pdev);
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		ret = measure(bench, &rows[i]);

@@ -8,8 +8,8 @@ from outcome import Fail, Outcome
 
 # Functions that are compared, and nothing else of the modules.
 FUNCTIONS = (
-    "alloc", "field_read", "field_write", "ring_fill", "ring_drain", "register_read", "register_write", "stream", "stream_sync", "pool",
-    "sg", "nvme", "ring_share", "stream_share",
+    "alloc", "field_read", "field_write", "ring_fill", "ring_drain", "register_read", "register_write", "stream", "stream_sync", "receive",
+    "park", "pool", "sg", "nvme",
 )  # fmt: skip
 
 START = re.compile(r"^[0-9a-f]+ <(.*)>:$")

@@ -34,19 +34,18 @@ ROWS = {
     "register-write": "write a register",
     "stream": "map and unmap 4 KiB",
     "stream-sync": "sync 4 KiB, both ways",
+    "receive": "receive 4 KiB, by copy",
+    "park": "map 4 KiB, and park it",
     "pool": "allocate and free, from a pool",
     "sg-1": "map and walk a table of 1 page",
     "sg-16": "map and walk a table of 16 pages",
     "sg-256": "map and walk a table of 256 pages",
     "nvme-4K": "NVMe command, 4 KiB",
     "nvme-64K": "NVMe command, 64 KiB",
-    "ring-cpus": "fill and drain a ring on each CPU",
-    "stream-cpus": "map and unmap on each CPU",
 }
 
 # What takes other ways with an IOMMU or bounce buffers.
-MAPPING = ("stream", "stream-sync", "sg-1", "sg-16", "sg-256")
-ON_CPUS = ("ring-cpus", "stream-cpus")
+MAPPING = ("stream", "stream-sync", "receive", "sg-1", "sg-16", "sg-256")
 
 
 # How many free pages of which size there are where when a boot has come so far differs a little.
@@ -61,13 +60,11 @@ class Machine(typing.NamedTuple):
     exact: bool = True
 
 
-PLAIN = Machine("plain", "one CPU", tuple(name for name in ROWS if name not in ON_CPUS))
+PLAIN = Machine("plain", "one CPU", tuple(ROWS))
 # Which addresses are free, or which buffers, depends on what was mapped before.
 IOMMU = Machine("iommu", "IOMMU, strict", ("alloc-4K", "alloc-64K", *MAPPING), exact=False)
 BOUNCE = Machine("bounce", "bounce buffers", MAPPING, exact=False)
-# Which CPU runs when is up to the scheduler.
-FOUR = Machine("cpus", "4 CPUs", ON_CPUS, exact=False)
-MACHINES = PLAIN, IOMMU, BOUNCE, FOUR
+MACHINES = PLAIN, IOMMU, BOUNCE
 
 
 class Wrong(Exception):

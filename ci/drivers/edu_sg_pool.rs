@@ -5,20 +5,27 @@
 //! The first device that is bound gets narrow limits for its segments, the others those that a PCI
 //! device has by default. What was found goes to the kernel log, a line for each test; if one
 //! fails, the device isn't bound.
+//!
+//! The `unsafe` block is a claim, as those in `edu.rs` are. All of them rest on the run bit, bit 0
+//! of the register at 0x98: it is set until a transfer is done, and `edu` begins none by itself.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
     c_str,
     device::{Core, Start},
     dma::{
-        self, as_u64, Bidirectional, DataDirection, Dma, DmaMask, FromDevice, Pages, Pool, PoolBox,
-        PoolCoherent, SGEntry, SGMemory, SGTable, Shared, ToDevice,
+        as_u64, Bidirectional, CoherentView, Direction, Dma, DmaMask, FromDevice, Parked, Pool,
+        PoolBox, PoolCoherent, PoolRef, ToDevice,
     },
-    dma_read, dma_struct, dma_write,
+    dma_struct,
+    init::pin_init_scope,
+    io::{io_project, io_read, io_write, Io, IoBase, IoCopyable},
     page::PAGE_SIZE,
     pci,
     prelude::*,
+    scatterlist::{Owned, PageBytes, Pages, SGEntry, SGMemory, SGTable},
     sync::Arc,
+    transmute::FromBytes,
 };
 
 // That of ci/cases.
@@ -32,6 +39,9 @@ const DEVICE_BUFFER_SIZE: u32 = 4096;
 
 const NARROW_MAX: u32 = 1536;
 const NARROW_BOUNDARY: usize = 2048;
+
+/// How many get memory while the device is late.
+const OTHERS: usize = 32;
 
 static DEVICES: AtomicUsize = AtomicUsize::new(0);
 
@@ -66,55 +76,59 @@ impl pci::Driver for Test {
     const ID_TABLE: pci::IdTable<()> = TABLE;
 
     fn probe<'bound>(
-        dev: &pci::Device<Core<'bound>>,
-        _info: &'static (),
-        mut setup: dma::Setup<'bound>,
-    ) -> Result<impl PinInit<Edu<'bound>, Error>> {
-        let edu = edu::Edu::new(dev)?;
+        dev: &'bound pci::Device<Core<'_>>,
+        _info: Option<&'bound ()>,
+    ) -> impl PinInit<Edu<'bound>, Error> + 'bound {
+        pin_init_scope(move || {
+            let edu = edu::Edu::new(dev)?;
 
-        let narrow = DEVICES.fetch_add(1, Ordering::Relaxed) == 0;
-        setup.set_mask_and_coherent(DmaMask::new::<28>())?;
-        if narrow {
-            setup.set_max_seg_size(NARROW_MAX)?;
-            setup.set_seg_boundary(NARROW_BOUNDARY)?;
-        }
-        let dma = setup.finish()?;
+            let narrow = DEVICES.fetch_add(1, Ordering::Relaxed) == 0;
+            let mut setup = dev.dma_setup()?;
+            setup.set_mask_and_coherent(DmaMask::new::<28>())?;
+            if narrow {
+                setup.set_max_seg_size(NARROW_MAX)?;
+                setup.set_seg_boundary(NARROW_BOUNDARY)?;
+            }
+            let dma = setup.finish()?;
 
-        let pool = Arc::new(Pool::new(dma, c_str!("kept"), 8, 0)?, GFP_KERNEL)?;
-        let mut kept = KVec::new();
-        for _ in 0..3 {
-            kept.push(PoolCoherent::zeroed(pool.clone(), GFP_KERNEL)?, GFP_KERNEL)?;
-        }
-        Ok(Edu {
-            edu,
-            dma,
-            narrow,
-            pool,
-            kept,
+            let pool = Arc::new(Pool::new(dma, c_str!("kept"), 8, 0)?, GFP_KERNEL)?;
+            let mut kept = KVec::new();
+            for _ in 0..3 {
+                kept.push(PoolCoherent::zeroed(pool.clone(), GFP_KERNEL)?, GFP_KERNEL)?;
+            }
+            Ok(Edu {
+                edu,
+                dma,
+                narrow,
+                pool,
+                kept,
+            })
         })
     }
 
     fn start<'bound>(dev: &pci::Device<Start<'_>>, edu: Pin<&Edu<'bound>>) -> Result {
-        dev.set_master();
+        edu.edu.set_master(dev)?;
 
-        let tests: [(&str, Case<'bound>); 10] = [
+        let tests: [(&str, Case<'bound>); 12] = [
             ("sg: what can't be mapped is given back", Edu::sg_refused),
             ("sg: pages", Edu::pages),
             ("sg: segments keep the limits", Edu::sg_segments),
             ("sg: VVec to device, device to pages", Edu::sg_vvec_to_pages),
             ("sg: pages to device, device to VVec", Edu::sg_pages_to_vvec),
             ("sg: for the CPU and back", Edu::sg_for_cpu),
+            ("sg: the device is late", Edu::sg_late),
             ("pool: wrong arguments", Edu::pool_refused),
             ("pool: size, alignment and boundary", Edu::pool_layout),
             ("pool: device to and from objects", Edu::pool_transfer),
             ("pool: objects beside their pool", Edu::pool_kept),
+            ("pool: the device is late", Edu::pool_late),
         ];
 
         let mut result = Ok(());
         for (number, (name, test)) in tests.into_iter().enumerate() {
             let outcome = test(&edu);
             dev_info!(
-                dev.as_ref(),
+                dev,
                 "{} {} {}{}\n",
                 if outcome.is_ok() { "ok" } else { "not ok" },
                 number + 1,
@@ -146,18 +160,33 @@ fn pattern(seed: usize, len: usize) -> Result<VVec<u8>> {
 }
 
 /// Whether the bytes of pages from `offset` on are these.
-fn same(pages: &dma::PageBytes, offset: usize, expected: &[u8]) -> Result<bool> {
+fn same(pages: PageBytes<'_>, offset: usize, expected: &[u8]) -> Result<bool> {
     let mut found = VVec::from_elem(0, expected.len(), GFP_KERNEL)?;
     pages.copy_to_slice(offset, &mut found)?;
     Ok(found[..] == *expected)
 }
 
-fn segments<M: SGMemory, D: DataDirection>(table: &SGTable<'_, M, D>) -> Result<KVec<SGEntry>> {
+/// A table, for as long as the driver is bound.
+type Table<'bound, M, D> = SGTable<Owned<'bound, M, D>>;
+
+fn segments<M: SGMemory, D: Direction>(table: &Table<'_, M, D>) -> Result<KVec<SGEntry>> {
     let mut list = KVec::new();
     for segment in table {
         list.push(segment, GFP_KERNEL)?;
     }
     Ok(list)
+}
+
+/// A copy of what a device may write to.
+fn copy<'a, T, V>(view: V) -> Result<VVec<T>>
+where
+    T: Clone + Default + FromBytes,
+    V: Io<'a, Target = [T]>,
+    V::Backend: IoCopyable,
+{
+    let mut copy = VVec::from_elem(T::default(), view.len(), GFP_KERNEL)?;
+    view.copy_to_slice(&mut copy);
+    Ok(copy)
 }
 
 impl<'bound> Edu<'bound> {
@@ -168,25 +197,27 @@ impl<'bound> Edu<'bound> {
     }
 
     /// Has the device copy all bytes of one table to another of the same size.
-    fn copy_tables<F: SGMemory, T: SGMemory, DF: DataDirection, DT: DataDirection>(
+    fn copy_tables<F: SGMemory, T: SGMemory, DF: Direction, DT: Direction>(
         &self,
-        from: &SGTable<'_, F, DF>,
-        to: &SGTable<'_, T, DT>,
+        from: &Table<'_, F, DF>,
+        to: &Table<'_, T, DT>,
     ) -> Result {
         let (from, to) = (segments(from)?, segments(to)?);
         let (mut from, mut to) = (from.iter(), to.iter());
-        let (mut source, mut left) = (0, 0);
-        let (mut target, mut space) = (0, 0);
+        let (mut source, mut left) = (0, 0u32);
+        let (mut target, mut space) = (0, 0u32);
         loop {
             if left == 0 {
                 match from.next() {
-                    Some(next) => (source, left) = (as_u64(next.dma_address()), next.dma_len()),
+                    Some(next) => {
+                        (source, left) = (as_u64(next.dma_address()), next.dma_len().try_into()?)
+                    }
                     None => return Ok(()),
                 }
             }
             if space == 0 {
                 let next = to.next().ok_or(EINVAL)?;
-                (target, space) = (as_u64(next.dma_address()), next.dma_len());
+                (target, space) = (as_u64(next.dma_address()), next.dma_len().try_into()?);
             }
 
             let len = left.min(space).min(DEVICE_BUFFER_SIZE);
@@ -197,19 +228,19 @@ impl<'bound> Edu<'bound> {
     }
 
     fn sg_refused(&self) -> Result {
-        let Err(error) = SGTable::<VVec<u8>, ToDevice>::new(self.dma, VVec::new(), GFP_KERNEL)
-        else {
+        let result = Table::<VVec<u8>, ToDevice>::new(self.dma, VVec::new(), GFP_KERNEL);
+        let Err(error) = result else {
             return Err(EIO);
         };
         check!(error.error() == EINVAL);
         check!(error.into_buffer().is_empty());
 
         let pages = Pages::zeroed(0, GFP_KERNEL)?;
-        let result = SGTable::<_, FromDevice>::new(self.dma, pages, GFP_KERNEL);
+        let result = Table::<_, FromDevice>::new(self.dma, pages, GFP_KERNEL);
         check!(matches!(result, Err(error) if error.error() == EINVAL));
 
         let bytes = pattern(0, 5000)?;
-        let result = SGTable::<_, ToDevice>::new(self.dma, bytes, GFP_KERNEL | __GFP_HIGHMEM);
+        let result = Table::<_, ToDevice>::new(self.dma, bytes, GFP_KERNEL | __GFP_HIGHMEM);
         let Err(error) = result else {
             return Err(EIO);
         };
@@ -218,7 +249,7 @@ impl<'bound> Edu<'bound> {
 
         // As a driver would write it.
         let result: Result = (|| {
-            SGTable::<_, ToDevice>::new(self.dma, VVec::<u32>::new(), GFP_KERNEL)?;
+            Table::<_, ToDevice>::new(self.dma, VVec::<u32>::new(), GFP_KERNEL)?;
             Ok(())
         })();
         check!(result == Err(EINVAL));
@@ -235,16 +266,16 @@ impl<'bound> Edu<'bound> {
         let mut pages = Pages::zeroed(3, GFP_KERNEL | __GFP_HIGHMEM)?;
         check!(pages.len() == 3 * PAGE_SIZE);
         check!(same(
-            &pages,
+            pages.bytes(),
             0,
             &VVec::from_elem(0, 3 * PAGE_SIZE, GFP_KERNEL)?
         )?);
 
         let bytes = pattern(1, PAGE_SIZE + 2)?;
         pages.copy_from_slice(PAGE_SIZE - 1, &bytes)?;
-        check!(same(&pages, PAGE_SIZE - 1, &bytes)?);
-        check!(same(&pages, PAGE_SIZE - 3, &[0, 0])?);
-        check!(same(&pages, 2 * PAGE_SIZE + 1, &[0, 0])?);
+        check!(same(pages.bytes(), PAGE_SIZE - 1, &bytes)?);
+        check!(same(pages.bytes(), PAGE_SIZE - 3, &[0, 0])?);
+        check!(same(pages.bytes(), 2 * PAGE_SIZE + 1, &[0, 0])?);
 
         check!(pages.copy_from_slice(3 * PAGE_SIZE, &[]).is_ok());
         check!(pages.copy_from_slice(3 * PAGE_SIZE, &[1]) == Err(EINVAL));
@@ -256,16 +287,17 @@ impl<'bound> Edu<'bound> {
         );
 
         // Given back, and taken again: cleared.
-        let table = SGTable::<_, Bidirectional>::new(self.dma, pages, GFP_KERNEL)?;
-        let pages = table.unmap().into_vec();
+        let table = Table::<_, Bidirectional>::new(self.dma, pages, GFP_KERNEL)?;
+        let pages = self.edu.unmap_table(table)?.into_vec();
         check!(pages.len() == 3);
-        check!(same(&Pages::from(pages), PAGE_SIZE - 1, &[0; 64])?);
+        let pages = Pages::from(pages);
+        check!(same(pages.bytes(), PAGE_SIZE - 1, &[0; 64])?);
         Ok(())
     }
 
-    fn check_segments<M: SGMemory, D: DataDirection>(
+    fn check_segments<M: SGMemory, D: Direction>(
         &self,
-        table: &SGTable<'_, M, D>,
+        table: &Table<'_, M, D>,
         size: usize,
     ) -> Result {
         let (max, mask) = if self.narrow {
@@ -310,36 +342,40 @@ impl<'bound> Edu<'bound> {
             PAGE_SIZE + 1,
             1_000_003,
         ] {
-            let table = SGTable::<_, ToDevice>::new(self.dma, pattern(2, size)?, GFP_KERNEL)?;
+            let table = Table::<_, ToDevice>::new(self.dma, pattern(2, size)?, GFP_KERNEL)?;
             self.check_segments(&table, size)?;
-            check!(table.unmap()[..] == pattern(2, size)?[..]);
+            check!(self.edu.unmap_table(table)?[..] == pattern(2, size)?[..]);
         }
         // From one page to more than one array of entries has.
         for count in [1, 2, 127, 128, 129, 300] {
             let pages = Pages::zeroed(count, GFP_KERNEL)?;
-            let table = SGTable::<_, FromDevice>::new(self.dma, pages, GFP_ATOMIC)?;
+            let table = Table::<_, FromDevice>::new(self.dma, pages, GFP_ATOMIC)?;
             self.check_segments(&table, count * PAGE_SIZE)?;
+            self.edu.unmap_table(table)?;
         }
         Ok(())
     }
 
     fn sg_vvec_to_pages(&self) -> Result {
         let size = 2 * PAGE_SIZE + 77;
-        let from = SGTable::<_, ToDevice>::new(self.dma, pattern(3, size)?, GFP_KERNEL)?;
+        let from = Table::<_, ToDevice>::new(self.dma, pattern(3, size)?, GFP_KERNEL)?;
 
         let mut pages = Pages::zeroed(3, GFP_KERNEL)?;
         pages.copy_from_slice(0, &VVec::from_elem(0xee, 3 * PAGE_SIZE, GFP_KERNEL)?)?;
-        let mut to = SGTable::<_, FromDevice>::new(self.dma, pages, GFP_KERNEL)?;
+        let mut to = Table::<_, FromDevice>::new(self.dma, pages, GFP_KERNEL)?;
 
         self.copy_tables(&from, &to)?;
 
         let expected = pattern(3, size)?;
-        check!(same(&to.for_cpu(), 0, &expected)?);
-        check!(same(&to.for_cpu(), 0, &expected)?);
-        let pages = to.unmap();
-        check!(same(&pages, 0, &expected)?);
-        check!(same(&pages, size, &[0xee; 64])?);
-        check!(from.unmap()[..] == expected[..]);
+        check!(same(to.for_cpu().bytes(), 0, &expected)?);
+        check!(same(to.for_cpu().bytes(), 0, &expected)?);
+        let second = to.for_cpu_range(PAGE_SIZE..2 * PAGE_SIZE)?;
+        check!(same(second.bytes(), 0, &expected[PAGE_SIZE..2 * PAGE_SIZE])?);
+        drop(second);
+        let pages = self.edu.unmap_table(to)?;
+        check!(same(pages.bytes(), 0, &expected)?);
+        check!(same(pages.bytes(), size, &[0xee; 64])?);
+        check!(self.edu.unmap_table(from)?[..] == expected[..]);
         Ok(())
     }
 
@@ -347,10 +383,10 @@ impl<'bound> Edu<'bound> {
         let expected = pattern(4, 2 * PAGE_SIZE)?;
         let mut pages = Pages::zeroed(2, GFP_KERNEL)?;
         pages.copy_from_slice(0, &expected)?;
-        let from = SGTable::<_, ToDevice>::new(self.dma, pages, GFP_KERNEL)?;
+        let from = Table::<_, ToDevice>::new(self.dma, pages, GFP_KERNEL)?;
 
         let words = VVec::from_elem(0x1234_5678u32, 2 * PAGE_SIZE / 4 + 3, GFP_KERNEL)?;
-        let mut to = SGTable::<_, FromDevice>::new(self.dma, words, GFP_KERNEL)?;
+        let mut to = Table::<_, FromDevice>::new(self.dma, words, GFP_KERNEL)?;
 
         self.copy_tables(&from, &to)?;
 
@@ -362,44 +398,53 @@ impl<'bound> Edu<'bound> {
                     .iter()
                     .all(|word| bytes.next() == Some(&word.to_ne_bytes()))
         };
-        check!(correct(&to.for_cpu()));
-        check!(correct(&to.unmap()));
+        check!(correct(&copy(&to.for_cpu())?));
+
+        let mut guard = to.for_cpu();
+        // SAFETY: The run bit is clear, as `copy_tables` has waited for. It is not set before the
+        // guard is dropped.
+        check!(correct(unsafe { guard.as_mut() }));
+        drop(guard);
+
+        check!(correct(&self.edu.unmap_table(to)?));
         Ok(())
     }
 
     fn sg_for_cpu(&self) -> Result {
         let mut memory =
-            SGTable::<_, Bidirectional>::new(self.dma, pattern(5, PAGE_SIZE + 100)?, GFP_KERNEL)?;
+            Table::<_, Bidirectional>::new(self.dma, pattern(5, PAGE_SIZE + 100)?, GFP_KERNEL)?;
         let other =
-            SGTable::<_, Bidirectional>::new(self.dma, pattern(6, PAGE_SIZE + 100)?, GFP_KERNEL)?;
+            Table::<_, Bidirectional>::new(self.dma, pattern(6, PAGE_SIZE + 100)?, GFP_KERNEL)?;
 
         // The device sees what the CPU writes.
-        memory.for_cpu()[PAGE_SIZE - 3..PAGE_SIZE + 3].copy_from_slice(b"abcdef");
+        io_project!(&memory.for_cpu(), [try: PAGE_SIZE - 3..PAGE_SIZE + 3])
+            .copy_from_slice(b"abcdef");
         self.copy_tables(&memory, &other)?;
         let mut expected = pattern(5, PAGE_SIZE + 100)?;
         expected[PAGE_SIZE - 3..PAGE_SIZE + 3].copy_from_slice(b"abcdef");
-        let mut other = other.unmap();
+        let mut other = self.edu.unmap_table(other)?;
         check!(other[..] == expected[..]);
 
         // And the other way round.
         other[7] = !other[7];
-        let other = SGTable::<_, ToDevice>::new(self.dma, other, GFP_KERNEL)?;
+        let other = Table::<_, ToDevice>::new(self.dma, other, GFP_KERNEL)?;
         self.copy_tables(&other, &memory)?;
         expected[7] = !expected[7];
-        check!(memory.for_cpu()[..] == expected[..]);
+        check!(copy(&memory.for_cpu())?[..] == expected[..]);
 
         // A guard that is forgotten gives nothing away.
         core::mem::forget(memory.for_cpu());
-        check!(memory.for_cpu()[..] == expected[..]);
+        check!(copy(&memory.for_cpu())?[..] == expected[..]);
 
         // And with pages.
         let mut pages =
-            SGTable::<_, ToDevice>::new(self.dma, Pages::zeroed(2, GFP_KERNEL)?, GFP_KERNEL)?;
+            Table::<_, ToDevice>::new(self.dma, Pages::zeroed(2, GFP_KERNEL)?, GFP_KERNEL)?;
         pages.for_cpu().copy_from_slice(0, &expected)?;
         let zeroes = VVec::from_elem(0u8, 2 * PAGE_SIZE, GFP_KERNEL)?;
-        let other = SGTable::<_, FromDevice>::new(self.dma, zeroes, GFP_KERNEL)?;
+        let other = Table::<_, FromDevice>::new(self.dma, zeroes, GFP_KERNEL)?;
         self.copy_tables(&pages, &other)?;
-        check!(other.unmap()[..PAGE_SIZE + 100] == expected[..]);
+        let other = self.edu.unmap_table(other)?;
+        check!(other[..PAGE_SIZE + 100] == expected[..]);
         Ok(())
     }
 
@@ -455,20 +500,21 @@ impl<'bound> Edu<'bound> {
                 let object = PoolBox::zeroed(&pool, GFP_ATOMIC)?;
                 check!(object.iter().all(|byte| *byte == 0));
                 let object = object.share();
-                object.write(&[number; 40]);
+                object.copy_write([number; 40]);
 
                 let addr = as_u64(object.dma_address());
                 check!(addr % 16 == 0);
                 check!(addr / 128 == (addr + 39) / 128);
                 check!(addr < 1 << 28);
                 check!(object.size() == 40);
-                check!(object.dma_address_at(39)? == object.dma_address() + 39);
-                check!(object.dma_address_at(40) == Err(EINVAL));
+                let last = io_project!(object, [build: 39]);
+                check!(last.dma_address() == object.dma_address() + 39);
                 objects.push(object, GFP_KERNEL)?;
             }
             // None overlaps another.
-            for (number, object) in objects.iter().enumerate() {
-                check!(object.read() == [number as u8; 40]);
+            for (number, object) in objects.into_iter().enumerate() {
+                check!(object.copy_read() == [number as u8; 40]);
+                self.free(object)?;
             }
         }
 
@@ -478,34 +524,46 @@ impl<'bound> Edu<'bound> {
         slice[6] = 6;
         let slice = slice.share();
         check!(slice.len() == 7 && slice.size() == 28);
-        check!(slice.dma_address_of(6)? == slice.dma_address() + 24);
-        check!(slice.dma_address_of(7) == Err(EINVAL));
-        check!(dma_read!(slice, [6]?) == 6);
+        let last = io_project!(slice, [try: 6]);
+        check!(last.dma_address() == slice.dma_address() + 24);
+        check!(last.read_val() == 6);
         let result: Result = (|| {
-            dma_write!(slice, [7]?, 7);
+            io_write!(slice, [try: 7], 7);
             Ok(())
         })();
-        check!(result == Err(EINVAL));
+        check!(result == Err(ERANGE));
+        self.free(slice)?;
 
         let pool = Pool::new(self.dma, c_str!("values"), 4, 0)?;
         check!(*PoolBox::new(&pool, 77u32, GFP_KERNEL)? == 77);
         // The same memory again, and cleared.
-        check!(PoolCoherent::zeroed(&pool, GFP_KERNEL)?.read() == 0);
+        let value = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
+        check!(value.read_val() == 0);
+        self.free(value)?;
         Ok(())
     }
 
-    fn descriptor(memory: &Shared<Descriptor>, addr: u64) {
-        dma_write!(memory, .addr, addr);
-        dma_write!(memory, .len, 0x1234_5678);
-        dma_write!(memory, .spare[5], 0x9abc_def0);
+    fn descriptor(memory: CoherentView<'_, Descriptor>, addr: u64) {
+        io_write!(memory, .addr, addr);
+        io_write!(memory, .len, 0x1234_5678);
+        io_write!(memory, .spare[build: 5], 0x9abc_def0);
     }
 
-    fn is_descriptor(memory: &Shared<Descriptor>, addr: u64) -> bool {
-        dma_read!(memory, .addr) == addr
-            && dma_read!(memory, .len) == 0x1234_5678
-            && dma_read!(memory, .flags) == 0
-            && dma_read!(memory, .spare[0]) == 0
-            && dma_read!(memory, .spare[5]) == 0x9abc_def0
+    fn is_descriptor(memory: CoherentView<'_, Descriptor>, addr: u64) -> bool {
+        io_read!(memory, .addr) == addr
+            && io_read!(memory, .len) == 0x1234_5678
+            && io_read!(memory, .flags) == 0
+            && io_read!(memory, .spare[build: 0]) == 0
+            && io_read!(memory, .spare[build: 5]) == 0x9abc_def0
+    }
+
+    /// Gives an object back to its pool.
+    fn free<R: PoolRef>(&self, object: PoolCoherent<R>) -> Result {
+        self.edu.wait()?;
+        // SAFETY: The run bit is clear, as `wait` has read. It is set until a transfer is done, and
+        // is set again only with other addresses.
+        unsafe { object.free() };
+        Ok(())
     }
 
     fn pool_transfer(&self) -> Result {
@@ -514,15 +572,18 @@ impl<'bound> Edu<'bound> {
         let to = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
         let beside = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
 
-        Self::descriptor(&from, 0x1122_3344_5566_7788);
+        Self::descriptor(from.as_view(), 0x1122_3344_5566_7788);
         self.copy(
             as_u64(from.dma_address()),
             as_u64(to.dma_address()),
             from.size().try_into()?,
         )?;
-        check!(Self::is_descriptor(&to, 0x1122_3344_5566_7788));
-        check!(dma_read!(beside, .addr) == 0);
-        check!(dma_read!(beside, .spare[5]) == 0);
+        check!(Self::is_descriptor(to.as_view(), 0x1122_3344_5566_7788));
+        check!(io_read!(beside, .addr) == 0);
+        check!(io_read!(beside, .spare[build: 5]) == 0);
+        for object in [from, to, beside] {
+            self.free(object)?;
+        }
         Ok(())
     }
 
@@ -532,15 +593,122 @@ impl<'bound> Edu<'bound> {
         };
         let more = PoolCoherent::zeroed(self.pool.clone(), GFP_KERNEL)?;
 
-        Self::descriptor(from, 1);
+        Self::descriptor(from.as_view(), 1);
         for to in [to, other, &more] {
             self.copy(
                 as_u64(from.dma_address()),
                 as_u64(to.dma_address()),
                 from.size().try_into()?,
             )?;
-            check!(Self::is_descriptor(to, 1));
+            check!(Self::is_descriptor(to.as_view(), 1));
         }
+        self.free(more)
+    }
+
+    /// What the device was told of is dropped before it answers: on an error, say. What it writes
+    /// then goes to nobody else.
+    fn sg_late(&self) -> Result {
+        let seed = |number| pattern(number, PAGE_SIZE);
+        self.fill(6)?;
+
+        // Each page of it is a segment, or a few. The device writes to the first one.
+        let pages = Pages::zeroed(2, GFP_KERNEL)?;
+        let table = Table::<_, FromDevice>::new(self.dma, pages, GFP_KERNEL)?;
+        let before = self.dma.parked();
+        let first = table.iter().next().ok_or(EIO)?;
+        self.edu.begin_store(0, first.dma_address(), 512)?;
+        drop(table);
+        check!(
+            self.dma.parked()
+                == Parked {
+                    count: before.count + 1,
+                    bytes: before.bytes + 2 * PAGE_SIZE,
+                }
+        );
+
+        // These get what was freed, if anything was.
+        let mut others = KVec::new();
+        let mut tables = KVec::new();
+        for number in 0..OTHERS {
+            others.push(seed(number)?, GFP_KERNEL)?;
+            let table = Table::<_, Bidirectional>::new(self.dma, seed(number)?, GFP_KERNEL)?;
+            tables.push(table, GFP_KERNEL)?;
+        }
+        self.edu.wait()?;
+        for (number, (other, mut table)) in others.iter().zip(tables).enumerate() {
+            check!(other[..] == seed(number)?[..]);
+            check!(copy(&table.for_cpu())?[..] == seed(number)?[..]);
+            self.edu.unmap_table(table)?;
+        }
+        Ok(())
+    }
+
+    /// The same with an object of a pool: nobody is given it, and neither is the pool's list of
+    /// free objects, which is in such objects, written to. It stays when the pool goes.
+    fn pool_late(&self) -> Result {
+        let pool = Pool::<Descriptor>::new(self.dma, c_str!("late"), 64, 0)?;
+        self.fill(7)?;
+
+        let object = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
+        let (addr, size) = (object.dma_address(), object.size());
+        let before = self.dma.parked();
+        self.edu.begin_store(0, addr, size)?;
+        drop(object);
+        check!(
+            self.dma.parked()
+                == Parked {
+                    count: before.count + 1,
+                    bytes: before.bytes + size,
+                }
+        );
+
+        let mut others = KVec::new();
+        for number in 0..OTHERS {
+            let other = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
+            check!(other.dma_address() != addr);
+            Self::descriptor(other.as_view(), number as u64);
+            others.push(other, GFP_KERNEL)?;
+        }
+        self.edu.wait()?;
+        for (number, other) in others.into_iter().enumerate() {
+            check!(Self::is_descriptor(other.as_view(), number as u64));
+            self.free(other)?;
+        }
+
+        // And once more, with the pool dropped before the answer.
+        let object = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
+        self.edu.begin_store(0, object.dma_address(), size)?;
+        drop(object);
+        drop(pool);
+        let pool = Pool::<[u8; PAGE_SIZE]>::new(self.dma, c_str!("after"), 64, 0)?;
+        let mut others = KVec::new();
+        for _ in 0..OTHERS {
+            others.push(PoolCoherent::zeroed(&pool, GFP_KERNEL)?, GFP_KERNEL)?;
+        }
+        self.edu.wait()?;
+        for other in others {
+            let mut found = KVec::from_elem(1, PAGE_SIZE, GFP_KERNEL)?;
+            io_project!(other, [build: ..]).copy_to_slice(&mut found);
+            check!(found.iter().all(|byte| *byte == 0));
+            self.free(other)?;
+        }
+        Ok(())
+    }
+
+    /// Fills the device's own memory with what no table or object has.
+    fn fill(&self, seed: usize) -> Result {
+        let mut bytes = pattern(seed, DEVICE_BUFFER_SIZE as usize)?;
+        for byte in bytes.iter_mut() {
+            *byte ^= 0x5a;
+        }
+        let table = Table::<_, ToDevice>::new(self.dma, bytes, GFP_KERNEL)?;
+        let mut at = 0;
+        for segment in &table {
+            let len = segment.dma_len() as u32;
+            self.edu.fetch(segment.dma_address(), at, len as usize)?;
+            at += len;
+        }
+        self.edu.unmap_table(table)?;
         Ok(())
     }
 }

@@ -4,13 +4,20 @@
 //!
 //! When it is bound, this driver prints what the controller and its namespaces are, and reads the
 //! beginning of the first namespace several times: with transfers of 512 bytes to 1 MiB, in order
-//! and in a random order, from one CPU and from four, if there are as many. Each time it logs a
-//! checksum of what it read, which depends on the content and the place of all bytes, but not on
-//! the order of the transfers. It never writes to the disk, and makes no block device of it.
+//! and in a random order, by one pair of queues and by four. Each time it logs a checksum of what it
+//! read, which depends on the content and the place of all bytes, but not on the order of the
+//! transfers. It never writes to the disk, and makes no block device of it.
+//!
+//! Each pair of queues has an interrupt of its own, and the thread of that interrupt does all the
+//! work: it takes the completions, sums up what was read, and has the buffer filled again. So four
+//! of them work on four CPUs, if there are as many.
 //!
 //! Most kinds of DMA memory have their use here: the queues are coherent memory, blocks are read
 //! into scatter-gather tables, the lists of their pages are from a pool, and what the controller
 //! says of itself goes to a streaming mapping.
+//!
+//! The two `unsafe` blocks are claims: that the controller has finished with a table, and with a
+//! list, since it has completed all commands.
 //!
 //! The checksum is the sum over all 64-bit little-endian words of `word * (2 * number + 1)`, where
 //! `number` counts them from the beginning of the namespace, modulo 2^64. So a change to any single
@@ -30,18 +37,18 @@ use kernel::{
     c_str,
     device::{Core, Start},
     dma::{
-        self, as_u64, dma_mb, dma_rmb, Coherent, Dma, DmaMask, FromDevice, Mapping, PageBox, Pool,
-        PoolBox, PoolCoherent, SGTable,
+        as_u64, dma_mb, dma_rmb, Coherent, Dma, DmaMask, FromDevice, Mapping, PageBox, Pool,
+        PoolBox, PoolCoherent,
     },
-    dma_read,
-    error::code::ETIMEDOUT,
-    init::pin_init_array_from_fn,
-    new_mutex, new_spinlock, pci,
+    init::{pin_init_array_from_fn, pin_init_scope},
+    io::{io_project, io_read, Io},
+    irq::{IrqReturn, ThreadedHandler, ThreadedIrqReturn},
+    new_mutex,
+    pci::{self, IrqType, IrqTypes},
     prelude::*,
-    stack_pin_init,
-    sync::{Arc, Mutex, SpinLock},
-    time::{ktime_ms_delta, msleep, usleep_range, Ktime, Msecs},
-    workqueue::{self, run_all},
+    scatterlist::{Owned, SGTable},
+    sync::{self, Arc, Mutex},
+    time::{ktime_ms_delta, msecs_to_jiffies, msleep, usleep_range, Ktime, Msecs},
 };
 
 /// Base, section 3.1.3: controller properties, in BAR 0.
@@ -50,9 +57,6 @@ mod regs {
     pub(super) const CAP: usize = 0x00;
     /// Version.
     pub(super) const VS: usize = 0x08;
-    /// Interrupts to mask.
-    pub(super) const INTMS: usize = 0x0c;
-
     /// Controller configuration.
     pub(super) const CC: usize = 0x14;
     pub(super) const CC_EN: u32 = 1 << 0;
@@ -81,7 +85,7 @@ type Registers<'bound> = pci::Bar<'bound, { regs::DOORBELLS }>;
 /// What a register reads as when the device is gone.
 const GONE: u32 = u32::MAX;
 
-/// How long a command may take.
+/// How long a command may take, or many of them without any progress.
 const TIMEOUT: Msecs = 10_000;
 
 /// The controller's pages. It may know larger ones as well, which would be of no use here.
@@ -96,14 +100,13 @@ const LARGEST: usize = 1 << 20;
 
 /// As much of the namespace is read, in no more transfers than this.
 const EXTENT: u64 = 64 << 20;
-const TRANSFERS: u64 = if cfg!(CONFIG_SAMPLE_RUST_DMA_NVME_WHOLE) {
-    u64::MAX
-} else {
-    1024
-};
+const TRANSFERS: u64 = 1024;
 
 /// The most that read at the same time.
 const READERS: usize = 4;
+
+/// The interrupt of the first of them. Before it is that of the admin queue, which is polled.
+const FIRST_VECTOR: u32 = 1;
 
 /// How many commands each of them has under way, and how many bytes.
 const BATCH: usize = 256;
@@ -131,7 +134,7 @@ mod cns {
 /// Base, section 5.27.1.5: the feature "number of queues".
 const FEATURE_QUEUES: u32 = 0x07;
 
-/// The number of the I/O queues.
+/// The number of the first I/O queues.
 const IO_QUEUE: u32 = 1;
 
 kernel::dma_struct! {
@@ -189,38 +192,25 @@ impl Command {
     }
 }
 
-/// What became of a command identifier.
-#[derive(Clone, Copy)]
-enum Slot {
-    Free,
-    Busy,
-    /// With this status.
-    Done(u16),
-}
-
 /// A submission queue with its completion queue.
-///
-/// Completions are polled for, by whoever waits for one.
-#[pin_data]
 struct Queue<'bound> {
+    regs: Arc<Registers<'bound>>,
     submissions: Coherent<'bound, [Submission]>,
     completions: Coherent<'bound, [Completion]>,
     /// Offsets of the doorbells.
     tail_doorbell: usize,
     head_doorbell: usize,
-    #[pin]
-    state: SpinLock<QueueState>,
-}
-
-struct QueueState {
     /// Where the next command goes.
     tail: usize,
     /// Where the next completion is expected, and the phase that tells that it is there.
     head: usize,
     phase: u16,
-    /// By command identifier; one less than entries, so that the queue never overflows.
-    slots: KVec<Slot>,
-    next: usize,
+}
+
+/// What the controller says of a command that is done.
+struct Done {
+    id: u16,
+    result: Result<u32>,
 }
 
 /// The number that comes next, around a queue.
@@ -236,128 +226,103 @@ impl<'bound> Queue<'bound> {
     /// Allocates a pair of queues. `stride` is the distance between doorbells.
     fn new(
         dma: Dma<'bound>,
+        regs: Arc<Registers<'bound>>,
         number: u32,
         entries: usize,
         stride: usize,
-    ) -> Result<impl PinInit<Queue<'bound>>> {
-        let submissions = Coherent::zeroed_slice(dma, entries, GFP_KERNEL)?;
-        let completions = Coherent::zeroed_slice(dma, entries, GFP_KERNEL)?;
-        let slots = KVec::from_elem(Slot::Free, entries - 1, GFP_KERNEL)?;
-
+    ) -> Result<Self> {
         // NVMe over PCIe Transport Specification 1.0, section 3.1.2.
         let tail_doorbell = regs::DOORBELLS + 2 * number as usize * stride;
 
-        Ok(pin_init!(Queue {
-            submissions,
-            completions,
+        Ok(Self {
+            regs,
+            submissions: Coherent::zeroed_slice(dma, entries, GFP_KERNEL)?,
+            completions: Coherent::zeroed_slice(dma, entries, GFP_KERNEL)?,
             tail_doorbell,
             head_doorbell: tail_doorbell + stride,
-            state <- new_spinlock!(QueueState {
-                tail: 0,
-                head: 0,
-                phase: 1,
-                slots,
-                next: 0,
-            }),
-        }))
+            tail: 0,
+            head: 0,
+            phase: 1,
+        })
     }
 
     fn entries(&self) -> usize {
         self.submissions.len()
     }
 
-    /// Writes commands to the queue, as many as there is space for, and tells the controller.
-    /// Returns how many, and what their identifiers are in `ids`, which has space for all.
-    fn submit(
-        &self,
-        regs: &Registers<'_>,
-        commands: impl Iterator<Item = Command>,
-        ids: &mut [u16],
-    ) -> Result<usize> {
-        let mut guard = self.state.lock();
-        let state = &mut *guard;
-
-        // What was read of buffers is not to be read later, when the controller writes to them.
-        dma_mb();
-
-        let mut count = 0;
-        for (command, id) in commands.zip(ids) {
-            let all = state.slots.len();
-            let Some(slot) = (state.next..state.next + all)
-                .map(|slot| if slot < all { slot } else { slot - all })
-                .find(|slot| matches!(state.slots[*slot], Slot::Free))
-            else {
-                break;
-            };
-
-            *id = slot as u16;
-            let entry = command.with_identifier(*id);
-            self.submissions.copy_from_slice(state.tail, &[entry])?;
-            state.tail = after(state.tail, self.entries());
-            state.slots[slot] = Slot::Busy;
-            state.next = after(slot, all);
-            count += 1;
-        }
-
-        // A controller may take it for an error if that is what it knows already. This orders the
-        // writes of the entries before that of the register.
-        if count > 0 {
-            regs.try_write32(state.tail as u32, self.tail_doorbell)?;
-        }
-        Ok(count)
-    }
-
-    /// Takes all completions that are there; Base, section 3.3.3.2.
-    fn reap(&self, regs: &Registers<'_>, state: &mut QueueState) -> Result {
-        let mut any = false;
-        loop {
-            let at = state.head;
-            let status = u16::from_le(dma_read!(self.completions, [at]?.status));
-            if status & 1 != state.phase {
-                break;
-            }
-
-            // The rest of the entry is to be read after the phase, and so is the data.
-            dma_rmb();
-            let id = u16::from_le(dma_read!(self.completions, [at]?.command));
-
-            any = true;
-            state.head = after(at, self.entries());
-            if state.head == 0 {
-                state.phase ^= 1;
-            }
-
-            match state.slots.get_mut(usize::from(id)) {
-                Some(slot) if matches!(slot, Slot::Busy) => *slot = Slot::Done(status >> 1),
-                _ => {
-                    pr_err!("completion of command {id}, which is not under way\n");
-                    return Err(EIO);
-                }
-            }
-        }
-        if any {
-            // The entries were read before the controller may write new ones.
-            dma_mb();
-            regs.try_write32(state.head as u32, self.head_doorbell)?;
-        }
+    /// Writes a command to the queue. At most one less than it has entries may be under way.
+    fn submit(&mut self, id: u16, command: &Command) -> Result {
+        io_project!(self.submissions, [try: self.tail]).copy_write(command.with_identifier(id));
+        self.tail = after(self.tail, self.entries());
         Ok(())
     }
 
-    /// Waits until the first of some commands is done, and returns how many of them are, up to the
-    /// first that isn't.
-    fn wait(&self, regs: &Registers<'_>, ids: &[u16]) -> Result<usize> {
+    /// Tells the controller what was submitted.
+    fn ring(&self) -> Result {
+        // What was read of buffers is not to be read later, when the controller writes to them.
+        dma_mb();
+
+        // This orders the writes of the entries before that of the register.
+        self.regs.try_write32(self.tail as u32, self.tail_doorbell)
+    }
+
+    /// Takes a completion, if there is one; Base, section 3.3.3.2.
+    fn take(&mut self) -> Result<Option<Done>> {
+        let entry = io_project!(self.completions, [try: self.head]);
+        let status = u16::from_le(io_read!(entry, .status));
+        if status & 1 != self.phase {
+            return Ok(None);
+        }
+
+        // The rest of the entry is to be read after the phase, and so is the data.
+        dma_rmb();
+        let id = u16::from_le(io_read!(entry, .command));
+        let result = u32::from_le(io_read!(entry, .result));
+
+        self.head = after(self.head, self.entries());
+        if self.head == 0 {
+            self.phase ^= 1;
+        }
+
+        // Base, section 3.3.3.2.1: status code type and status code.
+        let status = status >> 1;
+        let result = if status & 0x7ff == 0 {
+            Ok(result)
+        } else {
+            pr_err!(
+                "a command failed: status code type {:#x}, code {:#04x}\n",
+                (status >> 8) & 0x7,
+                status & 0xff
+            );
+            Err(EIO)
+        };
+        Ok(Some(Done { id, result }))
+    }
+
+    /// Tells the controller which completions were taken.
+    fn release(&self) -> Result {
+        // The entries were read before the controller may write new ones.
+        dma_mb();
+        self.regs.try_write32(self.head as u32, self.head_doorbell)
+    }
+
+    /// Has one command done, and waits for it.
+    fn run(&mut self, command: &Command) -> Result<u32> {
+        self.submit(0, command)?;
+        self.ring()?;
+
         let start = Ktime::ktime_get();
         loop {
             // Before looking, lest a completion be missed because this thread did not run.
             let late = ktime_ms_delta(Ktime::ktime_get(), start) > i64::from(TIMEOUT);
 
-            let count = self.done(regs, ids)?;
-            if count != 0 {
-                return Ok(count);
+            if let Some(done) = self.take()? {
+                self.release()?;
+                return done.result;
             }
             if late {
-                pr_err!("commands {ids:?} timed out\n");
-                return Err(if regs.read32(regs::CSTS) == GONE {
+                pr_err!("a command timed out\n");
+                return Err(if self.regs.read32(regs::CSTS) == GONE {
                     ENODEV
                 } else {
                     ETIMEDOUT
@@ -366,41 +331,6 @@ impl<'bound> Queue<'bound> {
             usleep_range(20, 100);
         }
     }
-
-    /// The same without waiting.
-    fn done(&self, regs: &Registers<'_>, ids: &[u16]) -> Result<usize> {
-        let mut state = self.state.lock();
-        self.reap(regs, &mut state)?;
-
-        for (count, id) in ids.iter().enumerate() {
-            let slot = state.slots.get_mut(usize::from(*id)).ok_or(EINVAL)?;
-            let Slot::Done(status) = *slot else {
-                return Ok(count);
-            };
-            *slot = Slot::Free;
-
-            // Base, section 3.3.3.2.1: status code type and status code.
-            if status & 0x7ff != 0 {
-                pr_err!(
-                    "a command failed: status code type {:#x}, code {:#04x}\n",
-                    (status >> 8) & 0x7,
-                    status & 0xff
-                );
-                return Err(EIO);
-            }
-        }
-        Ok(ids.len())
-    }
-
-    /// Has one command done, and waits for it.
-    fn run(&self, regs: &Registers<'_>, command: Command) -> Result {
-        let mut id = [0];
-        if self.submit(regs, [command].into_iter(), &mut id)? == 0 {
-            return Err(EBUSY);
-        }
-        self.wait(regs, &id)?;
-        Ok(())
-    }
 }
 
 /// Lists of pages; Base, section 4.1.1.
@@ -408,11 +338,13 @@ type Lists<'bound> = Arc<Pool<'bound, [u64]>>;
 
 /// Memory that the controller reads blocks into, for one transfer at a time.
 struct Buffer<'bound> {
-    words: SGTable<'bound, VVec<u64>, FromDevice>,
+    words: SGTable<Owned<'bound, VVec<u64>, FromDevice>>,
     /// What a command says of it.
     prps: (u64, u64),
     /// If it has more than two pages, this is where `prps` says that they are.
-    _list: Option<PoolCoherent<Lists<'bound>>>,
+    list: Option<PoolCoherent<Lists<'bound>>>,
+    /// The transfer that is under way.
+    transfer: Option<u64>,
 }
 
 impl<'bound> Buffer<'bound> {
@@ -431,7 +363,7 @@ impl<'bound> Buffer<'bound> {
         let words = SGTable::new(dma, words, GFP_KERNEL)?;
 
         let mut pages = KVec::new();
-        for segment in &words {
+        for segment in words.iter() {
             let start = as_u64(segment.dma_address());
             let end = start + u64::from(segment.dma_len());
             for page in (start..end).step_by(PAGE_SIZE) {
@@ -460,20 +392,44 @@ impl<'bound> Buffer<'bound> {
         Ok(Self {
             words,
             prps,
-            _list: list,
+            list,
+            transfer: None,
         })
     }
 
-    /// The checksum of what was read from `place` in the namespace.
-    fn checksum(&mut self, place: u64) -> u64 {
-        let first = place / core::mem::size_of::<u64>() as u64;
+    /// Frees it: at once if nothing is under way, or else when the controller can't reach it.
+    fn free(self) {
+        if self.transfer.is_some() {
+            return;
+        }
 
-        // The memory belongs to the CPU until the end of the statement.
-        (first..)
-            .zip(self.words.for_cpu().iter())
-            .fold(0, |sum, (number, word)| {
-                sum.wrapping_add(u64::from_le(*word).wrapping_mul(2 * number + 1))
-            })
+        // SAFETY: For each command with this buffer, the entry of its completion was read, with
+        // the phase (bit 0 of the status) that says that it is new. The controller writes it after
+        // the data, and is then through with the command; Base, section 3.3.3.2.
+        drop(unsafe { self.words.unmap() });
+
+        if let Some(list) = self.list {
+            // SAFETY: As above; a list is a part of the command.
+            unsafe { list.free() };
+        }
+    }
+
+    /// The checksum of what was read from `place` in the namespace.
+    fn checksum(&mut self, place: u64) -> Result<u64> {
+        let first = place / core::mem::size_of::<u64>() as u64;
+        let words = self.words.for_cpu();
+        let mut copy = [0u64; 64];
+        let mut sum = 0u64;
+
+        // The smallest transfer is as many words.
+        for start in (0..words.len()).step_by(copy.len()) {
+            io_project!(&words, [try: start..start + copy.len()]).copy_to_slice(&mut copy);
+            for (number, word) in Iterator::zip(first + start as u64.., &copy) {
+                let factor = 2 * number + 1;
+                sum = sum.wrapping_add(u64::from_le(*word).wrapping_mul(factor));
+            }
+        }
+        Ok(sum)
     }
 }
 
@@ -516,6 +472,7 @@ impl Capabilities {
 }
 
 /// A namespace that can be read.
+#[derive(Clone, Copy)]
 struct Namespace {
     id: u32,
     /// In bytes.
@@ -525,8 +482,9 @@ struct Namespace {
 }
 
 /// One way to read a namespace.
-struct Pass<'a> {
-    namespace: &'a Namespace,
+#[derive(Clone, Copy)]
+struct Pass {
+    namespace: Namespace,
     /// Bytes of a transfer.
     size: usize,
     transfers: u64,
@@ -534,15 +492,15 @@ struct Pass<'a> {
     readers: usize,
 }
 
-impl Pass<'_> {
+impl Pass {
     /// The command for a transfer to a buffer; NVM, section 3.2.4.
-    fn command(&self, transfer: u64, buffer: &Buffer<'_>) -> Command {
+    fn command(&self, transfer: u64, prps: (u64, u64)) -> Command {
         let block = self.place(transfer) >> self.namespace.shift;
         let blocks = (self.size >> self.namespace.shift) as u32;
         Command {
             opcode: opcode::READ,
             namespace: self.namespace.id,
-            prps: buffer.prps,
+            prps,
             dwords: [block as u32, (block >> 32) as u32, blocks - 1],
         }
     }
@@ -574,25 +532,210 @@ fn shuffle(mut number: u64, count: u64) -> u64 {
     }
 }
 
+/// One of those that read at the same time: a pair of queues, with an interrupt.
+#[pin_data]
+struct Reader<'bound> {
+    #[pin]
+    work: Mutex<Work<'bound>>,
+    /// Completed when there is nothing left to do.
+    #[pin]
+    done: sync::Completion,
+}
+
+struct Work<'bound> {
+    queue: Queue<'bound>,
+    /// Here, and not in local variables, they stay until the controller does not use them any more,
+    /// even if something fails. The number of one is the identifier of its command.
+    buffers: KVec<Buffer<'bound>>,
+    pass: Option<Pass>,
+    /// The next transfer of this reader.
+    next: u64,
+    under_way: usize,
+    finished: u64,
+    sum: Result<u64>,
+}
+
+impl<'bound> Reader<'bound> {
+    fn new(
+        dma: Dma<'bound>,
+        regs: Arc<Registers<'bound>>,
+        number: u32,
+        entries: usize,
+        stride: usize,
+    ) -> impl PinInit<Self, Error> + 'bound {
+        pin_init_scope(move || {
+            let work = Work {
+                queue: Queue::new(dma, regs, IO_QUEUE + number, entries, stride)?,
+                buffers: KVec::new(),
+                pass: None,
+                next: 0,
+                under_way: 0,
+                finished: 0,
+                sum: Ok(0),
+            };
+            Ok(try_pin_init!(Self {
+                work <- new_mutex!(work),
+                done <- sync::Completion::new(),
+            }))
+        })
+    }
+
+    /// Makes buffers of one size.
+    fn prepare(&self, dma: Dma<'bound>, lists: &Lists<'bound>, size: usize) -> Result {
+        let mut work = self.work.lock();
+        work.free_buffers();
+
+        let count = BATCH.min(BATCH_SIZE / size).min(work.queue.entries() - 1);
+        for _ in 0..count {
+            let buffer = Buffer::new(dma, lists, size)?;
+            work.buffers.push(buffer, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+
+    /// Begins to read its share, every so many transfers; the thread goes on with it.
+    fn begin(&self, pass: &Pass, number: usize) -> Result {
+        let mut work = self.work.lock();
+        work.pass = Some(*pass);
+        work.next = number as u64;
+        work.sum = Ok(0);
+        for id in 0..work.buffers.len() {
+            work.submit(id)?;
+        }
+        work.queue.ring()?;
+        self.end(&mut work);
+        Ok(())
+    }
+
+    /// If the share was read, says so.
+    fn end(&self, work: &mut Work<'_>) {
+        if work.pass.is_some() && work.under_way == 0 {
+            work.pass = None;
+            self.done.complete();
+        }
+    }
+
+    /// Waits until the share was read, and returns the sum.
+    fn wait(&self) -> Result<u64> {
+        let mut finished = None;
+        while self
+            .done
+            .wait_for_completion_timeout(msecs_to_jiffies(TIMEOUT))
+            .is_err()
+        {
+            let mut work = self.work.lock();
+            if work.pass.is_some() && finished == Some(work.finished) {
+                pr_err!("{} commands timed out\n", work.under_way);
+
+                // The controller may answer later; what it writes to is kept as long.
+                work.pass = None;
+                work.free_buffers();
+                return Err(ETIMEDOUT);
+            }
+            finished = Some(work.finished);
+        }
+        self.work.lock().sum
+    }
+}
+
+impl Work<'_> {
+    fn free_buffers(&mut self) {
+        for buffer in core::mem::replace(&mut self.buffers, KVec::new()) {
+            buffer.free();
+        }
+    }
+
+    /// Submits the next transfer, if there is one left, with the buffer `id`.
+    fn submit(&mut self, id: usize) -> Result {
+        let Some(pass) = self.pass else {
+            return Ok(());
+        };
+        if self.next >= pass.transfers || self.sum.is_err() {
+            return Ok(());
+        }
+
+        let buffer = self.buffers.get_mut(id).ok_or(EINVAL)?;
+        let command = pass.command(self.next, buffer.prps);
+        self.queue.submit(id as u16, &command)?;
+        buffer.transfer = Some(self.next);
+        self.next += pass.readers as u64;
+        self.under_way += 1;
+        Ok(())
+    }
+
+    /// Takes what is completed, and has the buffers filled again.
+    fn reap(&mut self) -> Result {
+        let mut any = false;
+        while let Some(done) = self.queue.take()? {
+            any = true;
+            let Some(pass) = self.pass else {
+                // It came too late.
+                continue;
+            };
+
+            let id = usize::from(done.id);
+            let Some((buffer, transfer)) = self
+                .buffers
+                .get_mut(id)
+                .and_then(|buffer| buffer.transfer.take().map(|transfer| (buffer, transfer)))
+            else {
+                pr_err!("completion of command {id}, which is not under way\n");
+                return Err(EIO);
+            };
+            self.under_way -= 1;
+            self.finished += 1;
+
+            let sum = done
+                .result
+                .and_then(|_| buffer.checksum(pass.place(transfer)));
+            self.sum = match (self.sum, sum) {
+                (Ok(all), Ok(sum)) => Ok(all.wrapping_add(sum)),
+                (Err(error), _) | (_, Err(error)) => Err(error),
+            };
+            self.submit(id)?;
+        }
+        if any {
+            self.queue.release()?;
+            self.queue.ring()?;
+        }
+        Ok(())
+    }
+}
+
+impl ThreadedHandler for Reader<'_> {
+    fn handle(&self) -> ThreadedIrqReturn {
+        // By a message, and of this queue alone.
+        ThreadedIrqReturn::WakeThread
+    }
+
+    fn handle_threaded(&self) -> IrqReturn {
+        let mut work = self.work.lock();
+        if let Err(error) = work.reap() {
+            // What is under way stays so, and is waited for.
+            work.sum = Err(error);
+        }
+        self.end(&mut work);
+        IrqReturn::Handled
+    }
+}
+
 struct RustDmaNvme;
 
 #[pin_data]
 struct Nvme<'bound> {
-    regs: Registers<'bound>,
+    regs: Arc<Registers<'bound>>,
     capabilities: Capabilities,
     dma: Dma<'bound>,
     #[pin]
-    admin: Queue<'bound>,
-    #[pin]
-    io: Queue<'bound>,
+    admin: Mutex<Queue<'bound>>,
     /// What the controller says of itself and the namespaces.
     #[pin]
     identity: Mutex<Mapping<'bound, PageBox, FromDevice>>,
     lists: Lists<'bound>,
-    /// The buffers of each reader. Here, and not in local variables, they stay until the controller
-    /// does not use them any more, even if something fails.
+    /// How many of the readers have an interrupt.
+    vectors: usize,
     #[pin]
-    buffers: [Mutex<KVec<Buffer<'bound>>>; READERS],
+    readers: [Reader<'bound>; READERS],
 }
 
 // Not the class of all controllers: this module may be loaded for whatever is in the table, and a
@@ -606,69 +749,77 @@ impl pci::Driver for RustDmaNvme {
     const ID_TABLE: pci::IdTable<()> = TABLE;
 
     fn probe<'bound>(
-        dev: &pci::Device<Core<'bound>>,
-        _info: &'static (),
-        mut dma: dma::Setup<'bound>,
-    ) -> Result<impl PinInit<Nvme<'bound>, Error>> {
-        dev.enable_device()?;
-        let regs: Registers<'bound> = dev.bound().iomap_region_sized(0, c_str!("rust_dma_nvme"))?;
+        dev: &'bound pci::Device<Core<'_>>,
+        _info: Option<&'bound ()>,
+    ) -> impl PinInit<Nvme<'bound>, Error> + 'bound {
+        pin_init_scope(move || {
+            dev.enable_device_mem()?;
+            let regs: Registers<'bound> = dev.iomap_region_sized(0, c_str!("rust_dma_nvme"))?;
 
-        if regs.read32(regs::CSTS) == GONE {
-            return Err(ENODEV);
-        }
-        let capabilities = Capabilities::read(&regs);
-        if !capabilities.has_nvm() {
-            dev_err!(dev.as_ref(), "not for the NVM command set\n");
-            return Err(ENODEV);
-        }
-        if capabilities.page_size() > PAGE_SIZE {
-            dev_err!(dev.as_ref(), "has no pages of {PAGE_SIZE} bytes\n");
-            return Err(ENODEV);
-        }
-        let entries = capabilities.queue_entries().min(IO_ENTRIES);
-        if entries < 2 {
-            return Err(ENODEV);
-        }
+            if regs.read32(regs::CSTS) == GONE {
+                return Err(ENODEV);
+            }
+            let capabilities = Capabilities::read(&regs);
+            if !capabilities.has_nvm() {
+                dev_err!(dev, "not for the NVM command set\n");
+                return Err(ENODEV);
+            }
+            if capabilities.page_size() > PAGE_SIZE {
+                dev_err!(dev, "has no pages of {PAGE_SIZE} bytes\n");
+                return Err(ENODEV);
+            }
+            let entries = capabilities.queue_entries().min(IO_ENTRIES);
+            if entries < 2 {
+                return Err(ENODEV);
+            }
 
-        dma.set_mask_and_coherent(DmaMask::new::<64>())?;
-        // Where memory has to be copied for the device, pages are to become pages.
-        dma.set_min_align(PAGE_SIZE as u32)?;
-        let dma = dma.finish()?;
+            let mut setup = dev.dma_setup()?;
+            setup.set_mask_and_coherent(DmaMask::new::<64>())?;
+            // Where memory has to be copied for the device, pages are to become pages.
+            setup.set_min_align(PAGE_SIZE as u32)?;
+            let dma = setup.finish()?;
 
-        let stride = capabilities.stride();
-        let admin = Queue::new(dma, 0, ADMIN_ENTRIES, stride)?;
-        let io = Queue::new(dma, IO_QUEUE, entries, stride)?;
-        let identity = Mapping::new(dma, PageBox::zeroed(GFP_KERNEL)?)?;
+            let messages = IrqTypes::default().with(IrqType::Msi).with(IrqType::MsiX);
+            let most = FIRST_VECTOR + READERS as u32;
+            let vectors = dev.alloc_irq_vectors(FIRST_VECTOR + 1, most, messages)? - FIRST_VECTOR;
 
-        Ok(try_pin_init!(Nvme {
-            regs,
-            capabilities,
-            dma,
-            admin <- admin,
-            io <- io,
-            identity <- new_mutex!(identity),
-            lists: Buffer::lists(dma)?,
-            buffers <- pin_init_array_from_fn(|_| new_mutex!(KVec::new())),
-        }? Error))
+            let stride = capabilities.stride();
+            let regs = Arc::new(regs, GFP_KERNEL)?;
+            let admin = Queue::new(dma, regs.clone(), 0, ADMIN_ENTRIES, stride)?;
+            let identity = Mapping::new(dma, PageBox::zeroed(GFP_KERNEL)?)?;
+            let shared = regs.clone();
+
+            Ok(try_pin_init!(Nvme {
+                regs,
+                capabilities,
+                dma,
+                admin <- new_mutex!(admin),
+                identity <- new_mutex!(identity),
+                lists: Buffer::lists(dma)?,
+                vectors: vectors as usize,
+                readers <- pin_init_array_from_fn(move |number| {
+                    Reader::new(dma, shared.clone(), number as u32, entries, stride)
+                }),
+            }))
+        })
     }
 
-    fn start(dev: &pci::Device<Start<'_>>, nvme: Pin<&Nvme<'_>>) -> Result {
-        nvme.disable()?;
-        dev.set_master();
+    fn start<'data>(dev: &pci::Device<Start<'data>>, nvme: Pin<&'data Nvme<'_>>) -> Result {
+        let nvme = nvme.get_ref();
+        dev.reset_and_set_master()?;
 
-        let result = nvme.start(dev);
-        if let Err(error) = result {
-            dev_err!(dev.as_ref(), "failed: {error:?}\n");
-            let _ = nvme.disable();
+        for (vector, reader) in Iterator::zip(FIRST_VECTOR.., &nvme.readers[..nvme.vectors]) {
+            dev.request_threaded_irq(vector, c_str!("rust_dma_nvme"), reader)?;
         }
-        result
+        nvme.start(dev)
+            .inspect_err(|error| dev_err!(dev, "failed: {error:?}\n"))
     }
 
-    fn remove<'bound>(dev: &pci::Device<Core<'bound>>, nvme: Pin<&Nvme<'bound>>) {
+    fn unbind<'bound>(dev: &'bound pci::Device<Core<'_>>, nvme: Pin<&Nvme<'bound>>) {
         if nvme.disable().is_err() {
-            dev_err!(dev.as_ref(), "does not stop\n");
+            dev_err!(dev, "does not stop\n");
         }
-        dev_info!(dev.as_ref(), "goodbye\n");
+        dev_info!(dev, "goodbye, {} bytes parked\n", nvme.dma.parked().bytes);
     }
 }
 
@@ -689,13 +840,13 @@ impl Nvme<'_> {
 
     /// Tells the controller of the admin queues, and starts it; Base, section 3.5.1.
     fn enable(&self) -> Result {
-        // There is no handler.
-        self.regs.write32(u32::MAX, regs::INTMS);
-
         let entries = ADMIN_ENTRIES as u32 - 1;
         self.regs.write32((entries << 16) | entries, regs::AQA);
-        self.write64(as_u64(self.admin.submissions.dma_address()), regs::ASQ);
-        self.write64(as_u64(self.admin.completions.dma_address()), regs::ACQ);
+        {
+            let admin = self.admin.lock();
+            self.write64(as_u64(admin.submissions.dma_address()), regs::ASQ);
+            self.write64(as_u64(admin.completions.dma_address()), regs::ACQ);
+        }
 
         // With 0 in the other fields, pages have 4096 bytes.
         self.regs
@@ -734,33 +885,34 @@ impl Nvme<'_> {
 
     /// Brings the controller up, and reads.
     fn start(&self, dev: &pci::Device) -> Result {
+        // It was reset, but may not be done with that.
+        self.disable()?;
         self.enable()?;
 
         let most = self.identify_controller(dev)?;
         let Some(namespace) = self.identify_namespaces(dev)? else {
-            dev_info!(dev.as_ref(), "no namespace that this driver can read\n");
+            dev_info!(dev, "no namespace that this driver can read\n");
             return Ok(());
         };
-        self.create_io_queues()?;
-        self.read_passes(dev, &namespace, most)
+        let readers = self.create_io_queues()?;
+        self.read_passes(dev, namespace, most, readers)
     }
 
     /// Has the controller fill `identity`, and returns a copy.
     fn identify(&self, what: u32, namespace: u32) -> Result<KVec<u8>> {
+        let mut copy = KVec::from_elem(0, IDENTIFY_SIZE, GFP_KERNEL)?;
         let mut identity = self.identity.lock();
-        self.admin.run(
-            &self.regs,
-            Command {
-                opcode: opcode::IDENTIFY,
-                namespace,
-                // One page.
-                prps: (as_u64(identity.dma_address()), 0),
-                dwords: [what, 0, 0],
-            },
-        )?;
+        self.admin.lock().run(&Command {
+            opcode: opcode::IDENTIFY,
+            namespace,
+            // One page.
+            prps: (as_u64(identity.dma_address()), 0),
+            dwords: [what, 0, 0],
+        })?;
 
-        let mut copy = KVec::new();
-        copy.extend_from_slice(&identity.for_cpu()[..IDENTIFY_SIZE], GFP_KERNEL)?;
+        identity
+            .for_cpu_bytes(0..IDENTIFY_SIZE)?
+            .copy_to_slice(&mut copy);
         Ok(copy)
     }
 
@@ -770,7 +922,7 @@ impl Nvme<'_> {
         let identity = self.identify(cns::CONTROLLER, 0)?;
         let version = self.regs.read32(regs::VS);
         dev_info!(
-            dev.as_ref(),
+            dev,
             "NVMe {}.{}: model \"{}\", serial \"{}\", firmware \"{}\"\n",
             version >> 16,
             (version >> 8) & 0xff,
@@ -819,11 +971,11 @@ impl Nvme<'_> {
                 .checked_shl(shift)
                 .filter(|size| size >> shift == blocks)
             else {
-                dev_err!(dev.as_ref(), "namespace {id}: impossible size\n");
+                dev_err!(dev, "namespace {id}: impossible size\n");
                 return Err(EIO);
             };
             dev_info!(
-                dev.as_ref(),
+                dev,
                 "namespace {id}: {size} bytes in blocks of {}\n",
                 1u64 << shift
             );
@@ -836,43 +988,51 @@ impl Nvme<'_> {
         Ok(first)
     }
 
-    /// Base, sections 5.27.1.5, 5.4 and 5.5.
-    fn create_io_queues(&self) -> Result {
-        // One of each; the numbers are one less.
-        self.admin.run(
-            &self.regs,
-            Command {
-                opcode: opcode::SET_FEATURES,
-                dwords: [FEATURE_QUEUES, 0, 0],
-                ..Command::default()
-            },
-        )?;
+    /// Makes a pair of queues for each reader, and returns how many there are; Base, sections
+    /// 5.27.1.5, 5.4 and 5.5.
+    fn create_io_queues(&self) -> Result<usize> {
+        let mut admin = self.admin.lock();
 
-        const CONTIGUOUS: u32 = 1;
-        let size = (self.io.entries() as u32 - 1) << 16;
-        self.admin.run(
-            &self.regs,
-            Command {
+        // All numbers are one less than what they stand for.
+        let most = self.vectors as u32 - 1;
+        let granted = admin.run(&Command {
+            opcode: opcode::SET_FEATURES,
+            dwords: [FEATURE_QUEUES, (most << 16) | most, 0],
+            ..Command::default()
+        })?;
+        let count = most.min(granted & 0xffff).min(granted >> 16) + 1;
+
+        const CONTIGUOUS: u32 = 1 << 0;
+        const INTERRUPTS: u32 = 1 << 1;
+        for (number, reader) in Iterator::zip(0..count, &self.readers) {
+            let (queue, vector) = (IO_QUEUE + number, FIRST_VECTOR + number);
+            let io = &reader.work.lock().queue;
+            let size = (io.entries() as u32 - 1) << 16;
+
+            admin.run(&Command {
                 opcode: opcode::CREATE_IO_CQ,
-                prps: (as_u64(self.io.completions.dma_address()), 0),
-                dwords: [size | IO_QUEUE, CONTIGUOUS, 0],
+                prps: (as_u64(io.completions.dma_address()), 0),
+                dwords: [size | queue, (vector << 16) | INTERRUPTS | CONTIGUOUS, 0],
                 ..Command::default()
-            },
-        )?;
-        self.admin.run(
-            &self.regs,
-            Command {
+            })?;
+            admin.run(&Command {
                 opcode: opcode::CREATE_IO_SQ,
-                prps: (as_u64(self.io.submissions.dma_address()), 0),
-                dwords: [size | IO_QUEUE, (IO_QUEUE << 16) | CONTIGUOUS, 0],
+                prps: (as_u64(io.submissions.dma_address()), 0),
+                dwords: [size | queue, (queue << 16) | CONTIGUOUS, 0],
                 ..Command::default()
-            },
-        )?;
-        Ok(())
+            })?;
+        }
+        Ok(count as usize)
     }
 
     /// Reads the namespace in all ways that it and the controller allow.
-    fn read_passes(&self, dev: &pci::Device, namespace: &Namespace, most: usize) -> Result {
+    fn read_passes(
+        &self,
+        dev: &pci::Device,
+        namespace: Namespace,
+        most: usize,
+        readers: usize,
+    ) -> Result {
         let smallest = SMALLEST.ilog2().max(namespace.shift);
         let largest = most.trailing_zeros();
 
@@ -885,14 +1045,10 @@ impl Nvme<'_> {
                 break;
             }
 
-            for reader in &self.buffers {
-                let mut buffers = KVec::new();
-                for _ in 0..BATCH.min(BATCH_SIZE >> shift) {
-                    buffers.push(Buffer::new(self.dma, &self.lists, size)?, GFP_KERNEL)?;
-                }
-                *reader.lock() = buffers;
+            for reader in &self.readers[..readers] {
+                reader.prepare(self.dma, &self.lists, size)?;
             }
-            for readers in [1, READERS] {
+            for readers in [1, readers] {
                 for random in [false, true] {
                     let pass = Pass {
                         namespace,
@@ -903,7 +1059,7 @@ impl Nvme<'_> {
                     };
                     let sum = self.read_pass(&pass)?;
                     dev_info!(
-                        dev.as_ref(),
+                        dev,
                         "read {} bytes, {} a transfer, {}, {} at a time: checksum {:016x}\n",
                         transfers << shift,
                         size,
@@ -914,70 +1070,18 @@ impl Nvme<'_> {
                 }
             }
         }
-        dev_info!(dev.as_ref(), "all was read\n");
+        dev_info!(dev, "all was read\n");
         Ok(())
     }
 
-    fn read_pass(&self, pass: &Pass<'_>) -> Result<u64> {
-        if pass.readers == 1 {
-            return self.read_share(pass, 0);
+    fn read_pass(&self, pass: &Pass) -> Result<u64> {
+        let readers = &self.readers[..pass.readers];
+        for (number, reader) in readers.iter().enumerate() {
+            reader.begin(pass, number)?;
         }
-
-        stack_pin_init!(let total = new_mutex!(Ok(0u64)));
-        run_all!(
-            workqueue::system_unbound(),
-            pass.readers,
-            GFP_KERNEL,
-            |reader| {
-                let result = self.read_share(pass, reader);
-                let mut total = total.lock();
-                *total = match (*total, result) {
-                    (Ok(total), Ok(sum)) => Ok(total.wrapping_add(sum)),
-                    (Err(error), _) | (_, Err(error)) => Err(error),
-                };
-            }
-        )?;
-        let total = *total.lock();
-        total
-    }
-
-    /// Reads one reader's share, every so many transfers; as many at a time as it has buffers.
-    fn read_share(&self, pass: &Pass<'_>, reader: usize) -> Result<u64> {
-        let mut buffers = self.buffers.get(reader).ok_or(EINVAL)?.lock();
-        let mut first = reader as u64;
-        let mut sum = 0u64;
-        let mut start = Ktime::ktime_get();
-
-        while first < pass.transfers {
-            let transfers = (0..)
-                .map(move |number| first + number * pass.readers as u64)
-                .take_while(|transfer| *transfer < pass.transfers);
-            let commands = Iterator::zip(buffers.iter(), transfers.clone())
-                .map(|(buffer, transfer)| pass.command(transfer, buffer));
-            let mut ids = [0; BATCH];
-            let count = self.io.submit(&self.regs, commands, &mut ids)?;
-            if count == 0 {
-                // The others have filled the queue; but they may have given up.
-                if ktime_ms_delta(Ktime::ktime_get(), start) > i64::from(TIMEOUT) {
-                    return Err(ETIMEDOUT);
-                }
-                usleep_range(20, 100);
-                continue;
-            }
-
-            let mut under_way = buffers.iter_mut().zip(transfers);
-            let mut ids = &ids[..count];
-            while !ids.is_empty() {
-                let done = self.io.wait(&self.regs, ids)?;
-                for (buffer, transfer) in under_way.by_ref().take(done) {
-                    sum = sum.wrapping_add(buffer.checksum(pass.place(transfer)));
-                }
-                ids = &ids[done..];
-            }
-            first += (count * pass.readers) as u64;
-            start = Ktime::ktime_get();
-        }
-        Ok(sum)
+        readers
+            .iter()
+            .try_fold(0u64, |sum, reader| Ok(sum.wrapping_add(reader.wait()?)))
     }
 }
 
@@ -1016,6 +1120,6 @@ kernel::module_pci_driver! {
     type: RustDmaNvme,
     name: "rust_dma_nvme",
     author: "Seed dfb84e63 maintainers",
-    description: "Rust DMA sample, for NVM Express controllers",
+    description: "Test of Rust DMA, for NVM Express controllers",
     license: "GPL",
 }
