@@ -50,12 +50,12 @@ CORNERS = {
     "no PCI": Corner(X86 + MODULES + "CONFIG_PCI=n\nCONFIG_SAMPLE_RUST_MINIMAL=m"),
     "no MSI": Corner(X86 + MODULES + "CONFIG_PCI=y\nCONFIG_PCI_MSI=n\nCONFIG_SAMPLE_RUST_DMA=m"),
     # All that is in the kernel must be found when it is linked; and no module need be there.
-    "no modules, samples built in": Corner(X86 + PCI + "CONFIG_MODULES=n\nCONFIG_SAMPLE_RUST_DMA=y\nCONFIG_SAMPLE_RUST_DMA_NVME=y"),
-    "one processor": Corner("CONFIG_64BIT=y\nCONFIG_SMP=n" + MODULES + PCI + "CONFIG_SAMPLE_RUST_DMA=m\nCONFIG_SAMPLE_RUST_DMA_NVME=m"),
+    "no modules, sample built in": Corner(X86 + PCI + "CONFIG_MODULES=n\nCONFIG_SAMPLE_RUST_DMA=y"),
+    "one processor": Corner("CONFIG_64BIT=y\nCONFIG_SMP=n" + MODULES + PCI + "CONFIG_SAMPLE_RUST_DMA=m"),
     "PREEMPT_RT": Corner(X86 + PCI + MODULES + "CONFIG_PREEMPT_RT=y\nCONFIG_SAMPLE_RUST_DMA=m"),
     "LLVM": Corner(X86 + PCI + MODULES + "CONFIG_SAMPLE_RUST_DMA=m", llvm=True),
     # No other release has a rustc that 6.12 and 6.13 can be built with.
-    "newer bindgen": Corner(X86 + PCI + MODULES + "CONFIG_SAMPLE_RUST_DMA=m\nCONFIG_SAMPLE_RUST_DMA_NVME=m", bindgen="testing"),
+    "newer bindgen": Corner(X86 + PCI + MODULES + "CONFIG_SAMPLE_RUST_DMA=m", bindgen="testing"),
     # User Mode Linux is the one architecture with Rust that has kernels without DMA. Its bindgen knows the target from clang alone.
     "no DMA": Corner("CONFIG_64BIT=y\n" + MODULES + "CONFIG_NO_IOMEM=y\nCONFIG_HAS_DMA=n\nCONFIG_SAMPLE_RUST_MINIMAL=m", "um", llvm=True, known=UML_KNOWN),
     "no SWIOTLB": Corner(

@@ -205,9 +205,7 @@ fn nothing(_bench: &mut Bench<'_>, _arg: usize) -> Result {
 
 #[inline(never)]
 fn alloc(bench: &mut Bench<'_>, size: usize) -> Result {
-    free(Coherent::<[u8]>::zeroed_slice(
-        bench.dma, size, GFP_KERNEL,
-    )?);
+    free(Coherent::<[u8]>::zeroed_slice(bench.dma, size, GFP_KERNEL)?);
     Ok(())
 }
 

@@ -3,14 +3,45 @@
 
 import re
 import shutil
+import unittest
 
 import boot
 import cases
+import claims
 import root
 import standin
 from outcome import Outcome
 
 DRIVERS = root.TOP / "ci/drivers"
+
+
+class Claims(unittest.TestCase):
+    """What holds the drivers to claims can fail."""
+
+    GOOD = """
+        // SAFETY: The run bit is clear.
+        let buffer = unsafe { mapping.unmap() };
+        // SAFETY: The entry of its completion was read.
+        unsafe { self.list.free() };
+    """
+
+    def test_good(self):
+        self.assertEqual([], claims.wrong(self.GOOD))
+
+    def test_edu(self):
+        self.assertEqual([], claims.wrong((root.TOP / "ci/cases/edu.rs").read_text()))
+
+    def test_bad(self):
+        for old, new, says in (
+            ("// SAFETY: The run bit is clear.", "", "does not say why"),
+            ("The run bit is clear", "Ought to be fine", "names no bit"),
+            ("mapping.unmap()", "&*mapping.as_ptr()", "not a claim"),
+            ("mapping.unmap()", "mapping.assume()", "not a claim: assume"),
+            ("unsafe { self.list.free() };", "unsafe { mapping.unmap() };", "claimed twice"),
+            ("unsafe { self", "unsafe fn f() { self", "not a claim"),
+        ):
+            with self.subTest(says):
+                self.assertIn(says, " ".join(claims.wrong(self.GOOD.replace(old, new))))
 
 
 class Mapped(boot.Case):
@@ -27,7 +58,6 @@ class Mapped(boot.Case):
         self.assertTrue(made, said)
         # objtool of 6.12 does not know all functions of Rust that don't return.
         self.assertEqual([], [line for line in said.splitlines() if "warning" in line and "objtool: " not in line])
-        self.assertNotIn("unsafe", text)
         return module
 
     def run_in_guest(self, module, *arguments):
@@ -41,23 +71,43 @@ class Mapped(boot.Case):
         return status, len(re.findall(rf"{name}.* ok \d+ ", console)) - len(bad), bad
 
     def passes(self, name, count):
-        module = self.made(name, (DRIVERS / f"{name}.rs").read_text())
+        text = (DRIVERS / f"{name}.rs").read_text()
+        self.assertEqual([], claims.wrong(text))
+        module = self.made(name, text)
         for arguments in (), ("--append", "swiotlb=force"):
             with self.subTest(arguments):
                 self.assertEqual((Outcome.PASS, count, []), self.run_in_guest(module, *arguments))
 
     def test_streaming(self):
-        self.passes("edu_streaming", 2 * 17)
+        self.passes("edu_streaming", 2 * 19)
 
     def test_scatter_gather_and_pools(self):
-        self.passes("edu_sg_pool", 2 * 10)
+        self.passes("edu_sg_pool", 2 * 12)
 
     def test_that_it_can_fail(self):
         """A guard that is leaked does not sync for the device, which then reads what was there before."""
-        name = "edu_streaming"
-        text = (DRIVERS / f"{name}.rs").read_text()
-        wrong, count = re.subn(r"fill\(&mut (\w+)\.for_cpu\(\)", r"fill(&mut core::mem::ManuallyDrop::new(\1.for_cpu())", text)
-        self.assertTrue(count)
-        status, _, bad = self.run_in_guest(self.made(name, wrong), "--append", "swiotlb=force")
-        self.assertEqual(Outcome.TEST_FAILED, status)
+        bad = self.fails("edu_streaming", r"fill\(&mut (\w+)\.for_cpu\(\)", r"fill(&mut core::mem::ManuallyDrop::new(\1.for_cpu())", "--append", "swiotlb=force")
         self.assertTrue(bad)
+
+    def fails(self, name, old, new, *arguments):
+        """What is not ok with a driver in which something is wrong."""
+        text = (DRIVERS / f"{name}.rs").read_text()
+        wrong, count = re.subn(old, new, text)
+        self.assertTrue(count)
+        status, _, bad = self.run_in_guest(self.made(name, wrong), *arguments)
+        self.assertEqual(Outcome.TEST_FAILED, status)
+        return {line.split(maxsplit=3)[3].split(" #")[0].split(",")[0] for line in bad}
+
+    def test_late_and_not_parked(self):
+        """With a claim that does not hold, a device that is late changes the memory of others."""
+        for name, what, claim in (
+            ("edu_streaming", "target", "unmap"),
+            ("edu_sg_pool", "table", "unmap"),
+            ("edu_sg_pool", "object", "free"),
+        ):
+            with self.subTest(f"{name}: {what}"):
+                old = rf"drop\({what}\);\n(?:        let parked = .*\n)?        check!\((?:.|\n)*?\);\n"
+                new = f"let _ = before;\n        // SAFETY: None: this is wrong.\n        drop(unsafe {{ {what}.{claim}() }});\n"
+                bad = self.fails(name, old, new)
+                self.assertTrue(bad)
+                self.assertTrue(all("late" in test for test in bad), bad)

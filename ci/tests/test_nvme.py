@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What rust_dma_nvme read is what is on the disk."""
+"""What rust_dma_nvme, a driver of ci/drivers, read is what is on the disk."""
 
 import array
 import operator
 import re
+import unittest
 
 import boot
+import cases
+import claims
 import guest
+import root
 from outcome import Outcome
 
+DRIVER = root.TOP / "ci/drivers/rust_dma_nvme.rs"
+SCRIPT = root.TOP / "ci/drivers/test_rust_dma_nvme.sh"
 READ = re.compile(r"rust_dma_nvme \S+ read (\d+) bytes, (\d+) a transfer, (in order|at random), (\d) at a time: checksum (\w{16})")
 
 
@@ -19,17 +25,36 @@ def checksum(content):
 
 
 class Reads(boot.Case):
+    OBJ, CONFIG = boot.Module.OBJ, ()
+    # Where modprobe finds it.
+    PLACE = "cp /rust_dma_nvme.ko /lib/modules/*/kernel/samples/rust/ || exit\n"
     RUN = "modprobe rust_dma_nvme && modprobe -r rust_dma_nvme"
 
-    def reads(self, *arguments, smallest=512, largest=1 << 20, run=RUN, obj=boot.Module.OBJ):
+    @classmethod
+    def setUpClass(cls):
+        cases.build(unittest.TestCase(), config=cls.CONFIG)
+
+    def driver(self, *changes):
+        """The driver, with some text in place of other text."""
+        text = DRIVER.read_text()
+        for old, new in changes:
+            self.assertEqual(1, text.count(old), old)
+            text = text.replace(old, new)
+        return boot.Module(self, "nvme", "rust_dma_nvme", text, self.OBJ).ko()
+
+    def guest(self, outcome, run, *arguments, driver=None):
+        """Runs it; the console."""
+        self.ends(outcome, "--add", driver or self.driver(), "--run", self.PLACE + run, *arguments)
+        return (self.OBJ / "console.log").read_text()
+
+    def reads(self, *arguments, smallest=512, largest=1 << 20, run=RUN, driver=None):
         """All of these sizes were read in all ways, and correctly; how many bytes of each, and the console."""
-        self.ends(Outcome.PASS, "--run", run, *arguments)
-        console = (obj / "console.log").read_text()
+        console = self.guest(Outcome.PASS, run, *arguments, driver=driver)
         found = READ.findall(console)
         sizes = [1 << shift for shift in range(smallest.bit_length() - 1, largest.bit_length())]
         ways = [(str(size), order, readers) for size in sizes for readers in "14" for order in ("in order", "at random")]
         self.assertEqual(ways, [read[1:4] for read in found])
-        disk = bytearray((obj / guest.DISK).read_bytes())
+        disk = bytearray((self.OBJ / guest.DISK).read_bytes())
         sums = {length: checksum(disk[: int(length)]) for length in {read[0] for read in found}}
         for length, *_, sum_read in found:
             self.assertEqual(sum_read, sums[length])
@@ -39,14 +64,13 @@ class Reads(boot.Case):
 
 
 class Nvme(Reads):
-    # Says which CPUs the readers are seen on: those are the workers of this queue.
+    # Says which CPUs the readers are seen on: those are the threads of the interrupts.
     WATCHED = """
-        cp /rust_dma_nvme.ko /lib/modules/*/kernel/samples/rust/ || exit
         modprobe rust_dma_nvme & modprobe=$!
         while kill -0 $modprobe 2>/tmp/end; do
             for stat in /proc/[0-9]*/stat; do
                 read -r line <$stat || continue
-                [[ $line == *"+events_unbound) "* ]] && set -- ${line##*) } && seen[${37}]=x
+                [[ $line == *" (irq/"*"-rust_dma"*") "* ]] && set -- ${line##*) } && seen[${37}]=x
             done 2>/tmp/gone
             sleep 0.2
         done
@@ -55,13 +79,19 @@ class Nvme(Reads):
 
     def test_whole(self):
         """All of the disk at every size, and the four that read at the same time do so on four CPUs."""
-        text = (boot.LINUX / "samples/rust/rust_dma_nvme.rs").read_text()
-        option = "cfg!(CONFIG_SAMPLE_RUST_DMA_NVME_WHOLE)"
-        self.assertEqual(1, text.count(option))
-        module = boot.Module(self, "nvme", "rust_dma_nvme", text.replace(option, "true"))
-        lengths, console = self.reads("--disk", "64", "--add", module.ko(), "--qemu", "-smp 4,sockets=4", run=self.WATCHED)
+        driver = self.driver(("const TRANSFERS: u64 = 1024;", "const TRANSFERS: u64 = u64::MAX;"))
+        lengths, console = self.reads("--disk", "64", "--qemu", "-smp 4,sockets=4", run=self.WATCHED, driver=driver)
         self.assertEqual({64 << 20}, lengths)
         self.assertIn("CPUs: 0 1 2 3\n", console)
+
+    def test_script(self):
+        """Bound and unbound, loaded and unloaded; no bus mastering in between."""
+        run = "cp /test_rust_dma_nvme.sh /selftests/rust && cd /selftests/rust && ./test_rust_dma_nvme.sh"
+        console = self.guest(Outcome.PASS, run, "--add", SCRIPT)
+        self.assertIn("goodbye, 0 bytes parked", console)
+
+    def test_claims(self):
+        self.assertEqual([], claims.wrong(DRIVER.read_text()))
 
     def test_bounced(self):
         self.reads("--append", "swiotlb=force")
@@ -70,7 +100,7 @@ class Nvme(Reads):
         self.reads("--qemu", "-global nvme.logical_block_size=4096 -global nvme.physical_block_size=4096", smallest=4096)
 
     def test_small_queue(self):
-        """Readers wait for each other, as there are fewer entries than they have buffers."""
+        """There are fewer entries than there would be buffers."""
         self.reads("--qemu", "-global nvme.mqes=31")
 
     def test_small_transfers(self):
@@ -85,7 +115,7 @@ class Nvme(Reads):
 
     # The disk's controller goes away, and then the one without a disk.
     NONE = """
-        cd /selftests/rust && echo 1 >/sys/bus/pci/devices/0000:00:02.0/remove || exit
+        cp /test_rust_dma_nvme.sh /selftests/rust && cd /selftests/rust && echo 1 >/sys/bus/pci/devices/0000:00:02.0/remove || exit
         ./test_rust_dma_nvme.sh >/tmp/said || { sed 's/^/# /' /tmp/said; exit 1; }
         [ "$(grep -c '^ok .* # SKIP$' /tmp/said)" = 8 ] || exit
         echo 1 >/sys/bus/pci/devices/0000:00:03.0/remove && modprobe rust_dma_nvme && modprobe -r rust_dma_nvme || exit
@@ -95,5 +125,40 @@ class Nvme(Reads):
 
     def test_nothing_to_read(self):
         """A controller without a namespace; and no controller."""
-        self.ends(Outcome.PASS, "--qemu", "-device nvme,serial=EMPTY", "--run", self.NONE)
-        self.assertIn("rust_dma_nvme 0000:00:03.0: no namespace", (boot.Module.OBJ / "console.log").read_text())
+        console = self.guest(Outcome.PASS, self.NONE, "--add", SCRIPT, "--qemu", "-device nvme,serial=EMPTY")
+        self.assertIn("rust_dma_nvme 0000:00:03.0: no namespace", console)
+
+    # A disk that needs a second for everything is driven by who waits for a fifth of that. When he has given up, others get memory.
+    LATE = "-drive driver=null-co,if=none,id=late,size=16M,latency-ns=1000000000,read-zeroes=on -device nvme,drive=late,serial=LATE"
+    IMPATIENT = "const TIMEOUT: Msecs = 10_000;", "const TIMEOUT: Msecs = 100;"
+    OTHERS = (
+        "work.free_buffers();\n                return",
+        """work.free_buffers();
+                let mut others = KVec::new();
+                for _ in 0..512 {
+                    others.push(VVec::from_elem(0xeeu8, PAGE_SIZE, GFP_KERNEL)?, GFP_KERNEL)?;
+                }
+                msleep(2000);
+                let same = |other: &VVec<u8>| other.iter().all(|byte| *byte == 0xee);
+                pr_info!("memory of others: {}\\n", if others.iter().all(same) { "whole" } else { "changed" });
+                return""",
+    )
+    ONLY_LATE = """
+        echo 1 >/sys/bus/pci/devices/0000:00:02.0/remove && modprobe rust_dma_nvme || exit
+        ! ls /sys/bus/pci/drivers/rust_dma_nvme | grep 0000: && modprobe -r rust_dma_nvme
+    """
+
+    def late(self, *changes):
+        console = self.guest(Outcome.PASS, self.ONLY_LATE, "--qemu", self.LATE, driver=self.driver(self.IMPATIENT, self.OTHERS, *changes))
+        self.assertIn("rust_dma_nvme 0000:00:03.0: failed: ETIMEDOUT", console)
+        parked = int(re.search(r"goodbye, (\d+) bytes parked", console)[1])
+        return parked, re.search(r"memory of others: (\w+)", console)[1]
+
+    def test_late(self):
+        """Buffers that are given up are parked: what the controller writes to them later changes nobody else's memory."""
+        self.assertEqual((256 * 512, "whole"), self.late())
+
+    def test_late_and_not_parked(self):
+        """That is seen: with a claim that does not hold, the memory of others changes."""
+        claimed = "if self.transfer.is_some() {\n            return;\n        }\n", ""
+        self.assertEqual((0, "changed"), self.late(claimed))

@@ -2,6 +2,7 @@
 """The sample's test goes red when the device's answer, the mask, or one byte of a copy is wrong."""
 
 import boot
+import claims
 from outcome import Outcome
 
 
@@ -55,8 +56,8 @@ class Driver(boot.Case):
 
     def test_one_byte(self):
         """The 101st byte is not what was sent."""
-        sent = "self.source.copy_from_slice(0, bytes)?;"
-        console = self.sample(Outcome.TEST_FAILED, sent, sent + "\n        self.source.copy_from_slice(100, &[!bytes[100]])?;")
+        sent = "self.source.copy_from_slice(bytes);"
+        console = self.sample(Outcome.TEST_FAILED, sent, sent + "\n        io_project!(self.source, [try: 100..101]).copy_from_slice(&[!bytes[100]]);")
         self.assertNotIn("not ok 4 load: transfer 1", console)
         self.assertIn("not ok 5 load: transfer 2", console)
 
@@ -70,7 +71,7 @@ class Driver(boot.Case):
 
     def test_not_streamed(self):
         """Streaming mappings are not used, and nothing is said."""
-        console = self.sample(Outcome.TEST_FAILED, "source.is_some()", "source.is_none()")
+        console = self.sample(Outcome.TEST_FAILED, "edu.mapped.lock().is_some()", "edu.mapped.lock().is_none()")
         self.assertIn("not ok 8 load: streaming transfer 1", console)
 
     def test_not_synced(self):
@@ -79,3 +80,34 @@ class Driver(boot.Case):
         console = self.sample(Outcome.TEST_FAILED, self.STREAMED, leaked, *self.BOUNCED)
         self.assertNotIn("not ok 7 load: transfer 4", console)
         self.assertIn("not ok 8 load: streaming transfer 1", console)
+
+    def test_late(self):
+        """A device that takes longer than the driver waits: what it may still write to is parked, and freed at the end."""
+        text = (boot.LINUX / "samples/rust/rust_dma.rs").read_text()
+        for old, new in ("const TIMEOUT: Msecs = 2000;", "const TIMEOUT: Msecs = 20;"), ('edu.transfers(dev, "transfer", Edu::coherent)?;', ""):
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        # It is not used any more.
+        text = text.replace("    fn coherent(", "    #[allow(dead_code)]\n    fn coherent(")
+        module = boot.Module(self, "sample", "rust_dma", text)
+        run = "insmod /rust_dma.ko; ! ls /sys/bus/pci/drivers/rust_dma | grep 0000: && rmmod rust_dma"
+        self.ends(Outcome.PASS, "--add", module.ko(), "--run", run)
+        console = (module.OBJ / "console.log").read_text()
+        self.assertIn("streaming transfer 1/4: 64 bytes at 7: failed", console)
+        self.assertIn("goodbye, 4096 bytes parked", console)
+
+
+class Mastering(boot.Case):
+    """It is turned on by a reset where there is one, and else by a claim."""
+
+    def test_claims(self):
+        self.assertEqual([], claims.wrong((boot.LINUX / "samples/rust/rust_dma.rs").read_text()))
+
+    def test_reset(self):
+        """Behind a port of its own, the device is reset with its bus; on the root bus there is no way."""
+        slot = "-device pcie-root-port,id=slot,chassis=1 -device edu,bus=slot"
+        self.ends(Outcome.PASS, "--qemu", slot, "--run", "modprobe rust_dma && modprobe -r rust_dma")
+        console = (boot.Module.OBJ / "console.log").read_text()
+        self.assertRegex(console, r"rust_dma 0000:00:\S+: is at rest\n")
+        self.assertRegex(console, r"rust_dma 0000:01:\S+: was reset\n")
+        self.assertEqual(2, console.count("transfer 4/4: 4096 bytes at 0: ok") // 2)

@@ -142,7 +142,7 @@ def machine(built, accelerator):
 
 
 def devices(built, disk):
-    """What the samples drive; the disk is a file."""
+    """What the sample drives, and the driver of ci/drivers for a disk, which is a file."""
     drive = f"file={disk},if=none,id=disk,format=raw,readonly=on"
     return ["-device", built.arch.device, "-drive", drive, "-global", "nvme.mdts=8", "-device", f"nvme,drive=disk,serial={DISK_SERIAL}"]
 
