@@ -409,7 +409,7 @@ impl<'bound> Buffer<'bound> {
         drop(unsafe { self.words.unmap() });
 
         if let Some(list) = self.list {
-            // SAFETY: As above; a list is a part of the command.
+            // SAFETY: As above: the completion was read of each command that the list was for.
             unsafe { list.free() };
         }
     }
