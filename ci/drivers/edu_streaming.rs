@@ -468,7 +468,7 @@ impl<'bound> Edu<'bound> {
         self.send(source.dma_address(), SIZE)?;
         self.edu.unmap(source)?;
 
-        let target = KVec::from_elem(0xee, SIZE, GFP_KERNEL)?;
+        let target = KVec::from_elem(0xeeu8, SIZE, GFP_KERNEL)?;
         let target = Mapping::<_, FromDevice>::new(self.dma, target)?;
         let before = self.dma.parked();
         self.edu.begin_store(0, target.dma_address(), SIZE)?;
