@@ -11,7 +11,9 @@ import re
 import typing
 
 # Instructions in Rust for each in C, at most.
-LIMIT = 1.01
+LIMIT = 1.05
+# What is over this is marked: a call of C's that C itself has inline, which the machine code shows.
+NEAR = 1.01
 
 # What is measured to see that the clock is right, and what measuring takes.
 CALIBRATION = "nothing", "loop-1000", "loop-3000"
@@ -95,10 +97,14 @@ class Row(typing.NamedTuple):
     def ratio(self):
         return self.rust / self.c
 
+    # By more than boots differ.
     @property
     def over(self):
-        # By more than boots differ.
         return self.ratio > LIMIT + self.spread
+
+    @property
+    def near(self):
+        return self.ratio > NEAR + self.spread
 
 
 def parse(lines):
@@ -174,7 +180,7 @@ def rows(figures, machine=PLAIN):
 
 def slower(before, after):
     """Whether a row got slower by more than the limit allows for."""
-    return after.ratio > before.ratio * LIMIT
+    return after.ratio > before.ratio * NEAR
 
 
 def each(number, count):
@@ -192,7 +198,7 @@ def text(found):
     """The table."""
     lines = [f"{'instructions for each':50} {'C':>13} {'Rust':>13} {'Rust/C':>8}"]
     for row in found:
-        over = "  over" if row.over else ""
+        over = f"  over {LIMIT if row.over else NEAR}" if row.near else ""
         spread = f"  boots differ by {100 * row.spread:.2f} %" if row.spread else ""
         lines.append(f"{described(row):50} {each(row.c, row.count):>13} {each(row.rust, row.count):>13} {row.ratio:8.4f}{over}{spread}")
     return "\n".join(lines)
@@ -222,7 +228,7 @@ def svg(found, title):
     ]
     for at, row in enumerate(found):
         y = top + at * height
-        colour = "#c0392b" if row.over else "#2e7d5b"
+        colour = "#c0392b" if row.over else "#c99a2e" if row.near else "#2e7d5b"
         out += [
             f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{html.escape(described(row))}</text>',
             f'<rect x="{left}" y="{y + 4}" width="{width * row.ratio / most:.1f}" height="{height - 8}" fill="{colour}"/>',

@@ -64,11 +64,13 @@ class Table(unittest.TestCase):
         """Less what it takes to measure nothing; each twin its own."""
         read, alloc = self.rows(BOOT, BOOT + BOOT)
         self.assertEqual(("field-read", 256, 512, 512, "plain", 0.0, 1.0, False), (*read, read.ratio, read.over))
-        self.assertEqual((5000, 5100, True), (alloc.c, alloc.rust, alloc.over))
+        self.assertEqual((5000, 5100, True, False), (alloc.c, alloc.rust, alloc.near, alloc.over))
 
     def test_just_within(self):
-        self.assertFalse(table.Row("x", 1, 10000, 10100).over)
-        self.assertTrue(table.Row("x", 1, 10000, 10101).over)
+        found = [table.Row("x", 1, 10000, rust) for rust in (10100, 10101, 10500, 10501)]
+        self.assertEqual([False, True, True, True], [row.near for row in found])
+        self.assertEqual([False, False, False, True], [row.over for row in found])
+        self.assertEqual(["", "over 1.01", "over 1.01", "over 1.05"], [table.text([row]).partition("\n")[2][87:].strip() for row in found])
 
     def test_slower(self):
         fast, same, slow = (table.Row("x", 1, 1000, rust) for rust in (800, 808, 809))
@@ -112,7 +114,7 @@ class Table(unittest.TestCase):
     def test_text(self):
         lines = table.text(self.rows(BOOT)).splitlines()
         self.assertEqual("read a field 2.00 2.00 1.0000".split(), lines[1].split())
-        self.assertEqual("allocate and free 64 B 5,000 5,100 1.0200 over".split(), lines[2].split())
+        self.assertEqual("allocate and free 64 B 5,000 5,100 1.0200 over 1.01".split(), lines[2].split())
 
     def test_csv(self):
         read, alloc = csv.DictReader(io.StringIO(table.to_csv(self.rows(BOOT))))
