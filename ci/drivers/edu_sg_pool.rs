@@ -315,7 +315,7 @@ impl<'bound> Edu<'bound> {
         let mut sum = 0;
         let mut before = None;
         for segment in table {
-            let (addr, len) = (as_u64(segment.dma_address()), u64::from(segment.dma_len()));
+            let (addr, len) = (as_u64(segment.dma_address()), segment.dma_len());
             check!(len != 0 && len <= max);
             check!((addr ^ (addr + len - 1)) & !mask == 0);
             check!(addr + len <= 1 << 28);

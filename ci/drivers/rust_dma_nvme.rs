@@ -365,7 +365,7 @@ impl<'bound> Buffer<'bound> {
         let mut pages = KVec::new();
         for segment in words.iter() {
             let start = as_u64(segment.dma_address());
-            let end = start + u64::from(segment.dma_len());
+            let end = start + segment.dma_len();
             for page in (start..end).step_by(PAGE_SIZE) {
                 pages.push(page, GFP_KERNEL)?;
             }

@@ -105,7 +105,7 @@ class Mastering(boot.Case):
 
     def test_reset(self):
         """Behind a port of its own, the device is reset with its bus; on the root bus there is no way."""
-        slot = "-device pcie-root-port,id=port,chassis=1 -device edu,bus=port"
+        slot = "-device pcie-root-port,id=behind,chassis=1 -device edu,bus=behind"
         self.ends(Outcome.PASS, "--qemu", slot, "--run", "modprobe rust_dma && modprobe -r rust_dma")
         console = (boot.Module.OBJ / "console.log").read_text()
         self.assertRegex(console, r"rust_dma 0000:00:\S+: is at rest\n")
