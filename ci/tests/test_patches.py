@@ -27,7 +27,8 @@ class Sets(unittest.TestCase):
     def test_messages(self):
         for set_name in series.present():
             patches = series.load(set_name).patches
-            self.assertLessEqual(sum(not patch.only for patch in patches), 15)
+            # The lists ask for 15 at a time, or so. These sets are for kernels that take none.
+            self.assertLessEqual(sum(not patch.only for patch in patches), 20)
             for patch in patches:
                 with self.subTest(series.name(patch.path)):
                     self.assertLessEqual(len(patch.subject), 75)
