@@ -31,3 +31,9 @@ pub fn none() -> DmaMask {
 pub fn wide() -> DmaMask {
     DmaMask::new::<64>() //~ DmaMask::new::<65>()
 }
+
+//# a set-up that is kept for start, or for a handler | error[E0277]: `*const ()` cannot be sent between threads safely
+pub fn send<T: Send>(_value: T) {}
+pub fn keep<'bound>(dma: Dma<'bound>, setup: Setup<'bound>) {
+    send(dma) //~ send(setup)
+}

@@ -238,3 +238,33 @@ pub fn pool(dma: Dma<'_>) -> Result {
 //# a way of one's own to refer to a pool | error[E0277]: the trait bound `Mine<'_>: dma::pool::private::Sealed` is not satisfied
 pub struct Mine<'a>(&'a Pool<'a, u32>);
 pub fn pool() {} //~ unsafe impl PoolRef for Mine<'_> { type Object = u32; fn pool(&self) -> &Pool<'_, u32> { self.0 } }
+
+//# a structure that is another than was checked | error[E0277]: the trait bound `!: dma::plain::Same<u32>` is not satisfied
+pub trait Out { type T; }
+impl<R> Out for fn() -> R { type T = R; }
+pub type Never = <fn() -> ! as Out>::T;
+dma_struct! { pub struct T { pub a: u64, pub b: u32, pub c: u32 } } //~ #[repr(C)] pub struct S { pub a: u64, pub b: u32, pub never: Never }
+pub fn first() {} //~ dma_struct! { #[cfg(any())] pub struct S { pub a: u64, pub b: u32, pub never: u32 } }
+
+//# accesses of a driver's own, which need not do what they say | error[E0200]: the trait `IoCopyable` requires an `unsafe impl` declaration
+use core::marker::PhantomData;
+use kernel::{io::{IoBackend, IoCopyable}, ptr::KnownSize};
+pub struct View<'a, T: ?Sized>(*mut T, PhantomData<&'a ()>);
+impl<T: ?Sized> Clone for View<'_, T> { fn clone(&self) -> Self { *self } }
+impl<T: ?Sized> Copy for View<'_, T> {}
+pub struct Mine;
+impl IoBackend for Mine {
+    type View<'a, T: ?Sized + KnownSize> = View<'a, T>;
+    fn as_ptr<'a, T: ?Sized + KnownSize>(view: Self::View<'a, T>) -> *mut T { view.0 }
+    unsafe fn project_view<'a, T: ?Sized + KnownSize, U: ?Sized + KnownSize>(_: Self::View<'a, T>, ptr: *mut U) -> Self::View<'a, U> { View(ptr, PhantomData) }
+}
+// SAFETY: Not called.
+unsafe impl IoCopyable for Mine { //~ impl IoCopyable for Mine {
+    unsafe fn copy_from_io(_: Self::View<'_, [u8]>, _: *mut u8) {}
+    unsafe fn copy_to_io(_: Self::View<'_, [u8]>, _: *const u8) {}
+}
+impl<'a, T: ?Sized + KnownSize> IoBase<'a> for View<'a, T> {
+    type Backend = Mine;
+    type Target = T;
+    fn as_view(self) -> Self { self }
+}
