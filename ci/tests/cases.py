@@ -17,7 +17,7 @@ PATIENCE = ("--append", "rcupdate.rcu_cpu_stall_timeout=120", "--silence", "180"
 # Four processors, each in a socket of its own, and the devices that the cases are for. Two are in slots, one of which is pulled.
 DEVICES = (
     "-smp 4,sockets=4 -device edu -device edu -device pcie-root-port,id=pulled,chassis=1 -device edu,bus=pulled"
-    " -device pcie-root-port,id=slot,chassis=2 -device edu,bus=slot -device pci-testdev"
+    " -device pcie-root-port,id=kept,chassis=2 -device edu,bus=kept -device pci-testdev"
     " -object memory-backend-ram,id=shared,size=1M,share=on -device ivshmem-plain,memdev=shared"
 )
 
