@@ -27,7 +27,10 @@ def checksum(content):
 class Reads(boot.Case):
     OBJ, CONFIG = boot.Module.OBJ, ()
     # Where modprobe finds it.
-    PLACE = "cp /rust_dma_nvme.ko /lib/modules/*/kernel/samples/rust/ || exit\n"
+    PLACE = """
+        cd /lib/modules/* && cp /rust_dma_nvme.ko kernel/samples/rust/ || exit
+        echo kernel/samples/rust/rust_dma_nvme.ko: >>modules.dep
+    """
     RUN = "modprobe rust_dma_nvme && modprobe -r rust_dma_nvme"
 
     @classmethod
