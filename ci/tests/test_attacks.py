@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Drivers without `unsafe` break nothing; see ci/attacks. In one guest, under KASAN."""
+"""Drivers without `unsafe` break nothing; see ci/attacks. In one guest; full_attacks has them under KASAN."""
 
 import re
 
-import arch
 import boot
 import cases
 import root
@@ -11,24 +10,30 @@ import root
 DIRECTORY = root.TOP / "ci/attacks"
 # The one that is bound by several shells comes last.
 ATTACKS = "guard_utf8 unmap_uaf irq_drop init_again other_core unbind_busy".split()
-CONFIG = [root.TOP / "ci/config/debug.config", root.TOP / "ci/config" / arch.ARCHES["x86_64"].iommu.config]
-OBJ = boot.Module.OBJ.with_name("-".join(["x86_64", *(file.stem for file in CONFIG)]))
 
 
-class Attacks(boot.Case):
-    def test_attacks(self):
-        cases.build(self, config=CONFIG)
-        module = boot.Module(self, "attacks", ATTACKS[0], DIRECTORY, OBJ)
+class Runs(boot.Case):
+    CONFIG = ()
+
+    def attacks(self):
+        cases.build(self, config=list(self.CONFIG))
+        place = boot.Module.OBJ.with_name("-".join(["x86_64", *(file.stem for file in self.CONFIG)]))
+        module = boot.Module(self, "attacks", ATTACKS[0], DIRECTORY, place)
         made, said = module.make("modules")
         self.assertTrue(made, said)
         files = [DIRECTORY / "attacks.sh", *(module.directory / f"{attack}.ko" for attack in ATTACKS)]
-        options = [word for file in CONFIG for word in ("--config", file)] + [word for file in files for word in ("--add", file)]
+        options = [word for file in self.CONFIG for word in ("--config", file)] + [word for file in files for word in ("--add", file)]
         status, output = boot.boot_test(
             "--timeout", "900", *cases.PATIENCE, *options, "--append", "acpi=off", "--qemu", cases.DEVICES, "--run", f"bash /attacks.sh 10 {' '.join(ATTACKS)}"
         )
         self.assertEqual(status, 0, output)
         self.assertEqual(cases.passed(output), len(ATTACKS))
         self.note = f"{len(ATTACKS)} attacks"
+
+
+class Attacks(Runs):
+    def test_attacks(self):
+        self.attacks()
 
     def test_no_unsafe(self):
         """A driver that claims something is no attack."""
