@@ -571,11 +571,20 @@ class Tree(standin.Bench):
         self.assertEqual(before, set(self.dir.iterdir()))
 
     def test_two_at_once(self):
-        above = os.open(self.dir, os.O_RDONLY)
-        fcntl.flock(above, fcntl.LOCK_EX)
-        self.assertIn("another run", self.bad(BUSY, "tree", "--base", self.linux, self.tree))
-        os.close(above)
+        def busy(*words):
+            above = os.open(self.dir, os.O_RDONLY)
+            fcntl.flock(above, fcntl.LOCK_EX)
+            self.assertIn("another run", self.bad(BUSY, *words))
+            os.close(above)
+
+        busy("tree", "--base", self.linux, self.tree)
         self.make()
+        before = self.project_files()
+        self.write(self.tree, "rust/kernel/dma.rs", "// all new\n")
+        self.commit(self.tree, "rust: dma: write it anew", "It was old.")
+        busy("refresh", self.tree)
+        self.assertEqual(before, self.project_files())
+        self.ok("refresh", self.tree)
 
     def test_moved(self):
         """A clone with its trees still works when it is moved, and so does one whose trees borrow by an absolute path."""
