@@ -159,7 +159,7 @@ struct Bench<'bound> {
     /// There, but while it is mapped.
     buffer: Option<KVec<u8>>,
     received: Mapping<'bound, KVec<u8>, FromDevice>,
-    copy: KVec<u8>,
+    copy: KBox<[u8; BUFFER]>,
     /// There, until they are parked.
     spares: KVec<Option<KVec<u8>>>,
     parked: usize,
@@ -317,7 +317,8 @@ fn stream_sync(bench: &mut Bench<'_>, times: usize) -> Result {
 #[inline(never)]
 fn receive(bench: &mut Bench<'_>, times: usize) -> Result {
     for _ in 0..times {
-        bench.received.for_cpu().copy_to_slice(&mut bench.copy);
+        let guard = bench.received.for_cpu();
+        io_project!(guard, [try: ..BUFFER]).copy_to_slice(&mut bench.copy[..]);
     }
     Ok(())
 }
@@ -691,7 +692,7 @@ impl pci::Driver for BenchRust {
                 },
                 buffer: Some(KVec::from_elem(0, BUFFER, GFP_KERNEL)?),
                 received: Mapping::new(dma, received)?,
-                copy: KVec::from_elem(0, BUFFER, GFP_KERNEL)?,
+                copy: KBox::new([0; BUFFER], GFP_KERNEL)?,
                 spares,
                 parked: 0,
                 pool: Pool::new(dma, c_str!("bench_rust"), 64, 0)?,

@@ -129,7 +129,27 @@ class Table(unittest.TestCase):
         self.assertAlmostEqual(1.02, bars[1] / bars[0], 3)
 
 
+    def test_limits(self):
+        for name, machine, rust, over in (
+            ("alloc-64", table.PLAIN, 105, False), ("alloc-64", table.PLAIN, 106, True), ("sg-1", table.INLINED, 110, False), ("sg-1", table.INLINED, 111, True),
+        ):  # fmt: skip
+            with self.subTest(name=name, rust=rust):
+                row = table.Row(name, 1, 100, rust, machine.name)
+                self.assertEqual(over, row.over)
+                words = "over 1.05: checks: context, and the limits of segments" if (name, over) == ("sg-1", False) else f"over {row.limit}" if over else "over 1.01"
+                self.assertIn(words, table.text([row]))
+
+
 class Code(unittest.TestCase):
+    def test_panics(self):
+        """Where something may panic, but not in what nothing refers to."""
+        cold = "_RNvC5probe19panic_cold_explicit"
+        text = DISASSEMBLY.replace("  50:\tret", "  50:\tcall   55 <x>\n\t\t\t51: R_X86_64_PLT32\t_RNvNtC4core9panicking9panic_fmt-0x4")
+        self.assertEqual(["_RNvCs1_10bench_rust13not_ring_fill"], disassembly.panics(text))
+        unused = text.replace("_RNvCs1_10bench_rust13not_ring_fill", cold)
+        self.assertEqual([], disassembly.panics(unused))
+        self.assertEqual([cold], disassembly.panics(unused.replace("  42:\tret", f"  42:\tjmp    47 <x>\n\t\t\t43: R_X86_64_PLT32\t{cold}-0x4")))
+
     def test_counts(self):
         found = disassembly.functions(DISASSEMBLY.partition("\n\n")[0])
         self.assertEqual({"field_read": disassembly.Function(instructions=11, loads=4, stores=1, branches=1, calls=1, stack=24)}, disassembly.compared(found))
