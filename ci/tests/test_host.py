@@ -165,7 +165,10 @@ class Disk(unittest.TestCase):
         self.assertEqual(Outcome.DISK, caught.exception.outcome)
 
     def test_in_other_words(self):
-        for words in "E: You don't have enough free space in /x/.", "tar: x: Cannot write: No space left on device", "x: Disk quota exceeded":
+        for words in (
+            "E: You don't have enough free space in /x/.", "tar: x: Cannot write: No space left on device", "x: Disk quota exceeded",
+            "fatal: sha1 file '.git/objects/pack/tmp_pack_x' write error. Out of diskspace",
+        ):  # fmt: skip
             with self.assertRaises(outcome.Fail) as caught, stage.Stage("writing") as here:
                 here.run(["sh", "-c", 'echo "$1"; exit 1', "sh", words], "cannot write")
             self.assertEqual(Outcome.DISK, caught.exception.outcome)

@@ -169,8 +169,8 @@ def run(function):
 
 
 SPACE = "free some space (df -h), then run the same command again"
-# In the words of C, and of apt.
-FULL = re.compile("No space left on device|Disk quota exceeded|enough free space")
+# In the words of C, of git, and of apt.
+FULL = re.compile("No space left on device|Disk quota exceeded|Out of diskspace|enough free space")
 WHERE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
 
 

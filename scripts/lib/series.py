@@ -31,7 +31,7 @@ import tempfile
 import typing
 
 import lock
-from outcome import Fail, Outcome
+from outcome import FULL, Fail, Outcome
 
 # The repository that holds series/ and patches/. Tests point it at a stand-in.
 ROOT = pathlib.Path(os.environ.get("RUST_DMA_ROOT") or pathlib.Path(__file__).resolve().parents[2])
@@ -302,7 +302,7 @@ def git(tree, *args, env=None, text=True):
 
 def _full(tree, said):
     """Did git fail because a disk is full? It does not always give the reason why it could not write."""
-    if re.search("No space left on device|Disk quota exceeded|Out of diskspace", said):
+    if FULL.search(said):
         return True
     places = [place for place in (tree, tempfile.gettempdir()) if os.path.exists(place)]
     room = min(stat.f_bavail * stat.f_frsize for stat in map(os.statvfs, places))
