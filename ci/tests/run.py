@@ -2,6 +2,7 @@
 """Runs the tests, a line for each, and counts them.
 
 Without a name, the boot test, and then all of ci/tests/test_*.py. What could not run has not passed.
+A test that sets `may_be_skipped` before it is skipped says that this is nobody's mistake: it is counted by itself.
 """
 
 import argparse
@@ -32,7 +33,7 @@ examples:
 class Result(unittest.TestResult):
     """Prints each result as it comes. A test that did not run has not passed."""
 
-    passed = failed = 0
+    passed = failed = omitted = 0
 
     def __init__(self):
         super().__init__()
@@ -41,12 +42,14 @@ class Result(unittest.TestResult):
         self.test = None  # the one that runs
         self.began = time.monotonic()
         self.bad = []
+        self.why = ""  # it was skipped
 
     def startTest(self, test):
         super().startTest(test)
         self.test = test
         self.began = time.monotonic()
         self.bad = []
+        self.why = ""
 
     def addError(self, test, error):
         self.bad.append(self._exc_info_to_string(error, test))
@@ -59,7 +62,10 @@ class Result(unittest.TestResult):
             self.bad.append(f"{subtest}\n" + self._exc_info_to_string(error, test))
 
     def addSkip(self, test, reason):
-        self.bad.append(f"not run: {reason}")
+        if getattr(test, "may_be_skipped", False):
+            self.why = f"not run: {reason}"
+        else:
+            self.bad.append(f"not run: {reason}")
         self.outside(test)
 
     def addExpectedFailure(self, test, error):
@@ -79,11 +85,10 @@ class Result(unittest.TestResult):
         self.test = None
 
     def verdict(self, test):
-        if self.bad:
-            self.failed += 1
-        else:
-            self.passed += 1
-        verdict, note = "FAIL" if self.bad else "ok", getattr(test, "note", "")
+        verdict, note = "FAIL" if self.bad else "skip" if self.why else "ok", self.why or getattr(test, "note", "")
+        self.failed += verdict == "FAIL"
+        self.omitted += verdict == "skip"
+        self.passed += verdict == "ok"
         self.rows.append((test.id(), verdict, note))
         print(f"{verdict:4} {test.id()} ({time.monotonic() - self.began:.1f} s){note and ': '}{note}")
         for text in self.bad:
@@ -162,7 +167,7 @@ def main(names):
     for name, count in missed.items():
         print(f"did not run: {name}" + (f" ({count} times)" if count > 1 else ""))
     print(f"{result.ran.total()} of {len(tests)} tests ran")
-    print(f"{result.passed} passed, {result.failed} failed")
+    print(f"{result.passed} passed, {result.failed} failed" + (f", {result.omitted} skipped" if result.omitted else ""))
     return Outcome.PASS if result.passed and not result.failed and not missed else Outcome.TEST_FAILED
 
 

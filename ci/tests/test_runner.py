@@ -49,6 +49,17 @@ class Runner(unittest.TestCase):
         status, output = self.run_tests("")
         self.assertEqual((Outcome.PASS, ["1 of 1 tests ran", "1 passed, 0 failed"]), (status, output.splitlines()[-2:]))
 
+    def test_skipped(self):
+        """Where the test says that it may be: not when it fails as well, and not when nothing passed."""
+        skips = "class A(unittest.TestCase):\n    def test_a(self):\n        self.may_be_skipped = True; {}self.skipTest('no kernel')"
+        status, output = self.run_tests(skips.format(""))
+        self.assertEqual((Outcome.PASS, ["2 of 2 tests ran", "1 passed, 0 failed, 1 skipped"]), (status, output.splitlines()[-2:]))
+        self.assertRegex(output, r"(?m)^skip planted\.A\.test_a .*: not run: no kernel$")
+        status, output = self.run_tests(skips.format("self.addCleanup(lambda: 1 / 0); "))
+        self.assertEqual((Outcome.TEST_FAILED, "1 passed, 1 failed"), (status, output.splitlines()[-1]))
+        status, output = self.run_tests(skips.format(""), "planted.A")
+        self.assertEqual((Outcome.TEST_FAILED, "0 passed, 0 failed, 1 skipped"), (status, output.splitlines()[-1]))
+
     def test_planted(self):
         for what, (found, ran, words, planted) in PLANTED.items():
             with self.subTest(what):
