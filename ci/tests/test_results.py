@@ -161,6 +161,22 @@ class Form(unittest.TestCase):
                 self.assertEqual(Outcome.TEST_FAILED, caught.exception.outcome)
                 self.assertIn(words, caught.exception.cause)
 
+    def test_a_newer_parser(self):
+        """Whose printer can be told not to print, by its first argument."""
+        with tempfile.TemporaryDirectory() as directory:
+            place = pathlib.Path(directory, "tools/testing/kunit")
+            place.mkdir(parents=True)
+            (place / "kunit_printer.py").write_text("import sys\nclass Printer:\n    def __init__(self, print=True, output=sys.stdout): self.output = output\n")
+            (place / "kunit_parser.py").write_text(
+                "import types\n"
+                "def parse_run_tests(lines, printer):\n"
+                "    print('====', file=printer.output)\n"
+                "    one = types.SimpleNamespace(name='a', subtests=[], status=types.SimpleNamespace(name='SUCCESS'), log=[])\n"
+                "    return types.SimpleNamespace(name='', subtests=[one], status=one.status, counts=types.SimpleNamespace(errors=0))\n"
+            )
+            found, errors = results.parse(pathlib.Path(directory), ["KTAP version 1"])
+            self.assertEqual((["a"], 0), ([each.name for each in found], errors))
+
     def test_no_parser(self):
         with self.assertRaises(Fail) as caught:
             results.parse(pathlib.Path("/nonsense"), ["KTAP version 1"])

@@ -88,7 +88,7 @@ def parser(tree):
         spec = importlib.util.spec_from_file_location(name, tree / f"tools/testing/kunit/{name}.py")
         modules[name] = sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(modules[name])
-    printer = modules["kunit_printer"].Printer(io.StringIO())
+    printer = modules["kunit_printer"].Printer(output=io.StringIO())
     if hasattr(modules["kunit_parser"], "stdout"):
         modules["kunit_parser"].stdout = printer
     return modules["kunit_parser"], printer
