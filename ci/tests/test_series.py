@@ -112,14 +112,48 @@ class Apply(standin.Bench):
         self.refused("mainline's own rust/kernel/dma.rs", tree=tree)
         self.refused("mainline's own rust/kernel/dma.rs", tree=tree, options=["--set", "v6.12"])
 
+    def mainline(self, where, version):
+        return self.kernel(where, version, {"rust/kernel/dma.rs": "// mainline's\n"})
+
+    def mainline_set(self):
+        """Make a set of one patch for 7.3, whose subject another set has, too."""
+        tree = self.mainline("developed", "7.3.4")
+        self.write(tree, "rust/kernel/dma.rs", "// mainline's\npub mod streaming;\n")
+        self.write(tree, "rust/kernel/dma/streaming.rs", "// SPDX-License-Identifier: GPL-2.0\n")
+        self.commit(tree, "rust: dma: add coherent memory")
+        (self.project / "cover-letter.txt").write_text("of the other sets\n")
+        self.ok("refresh", tree, "--base", "HEAD~1")
+        self.assertEqual("of the other sets\n", (self.project / "cover-letter.txt").read_text())
+        return tree
+
+    def test_mainline_with_a_set_for_it(self):
+        tree = self.mainline_set()
+        self.refused("has the series already", tree=tree)
+        other = self.mainline("other", "7.3.9")
+        self.assertIn("v7.3", self.ok("apply", other))
+        self.refused("has the series already", tree=other)
+        self.write(other, "rust/kernel/dma/streaming.rs", "// newer\n")
+        self.commit(other, "more")
+        self.refused("has 1 of the 1 patches already", tree=other)
+        self.refused("mainline's own rust/kernel/dma.rs", tree=self.mainline("old", "7.3.4"), options=["--set", "v6.12"])
+        # The other sets are as they were.
+        self.ok("apply", self.tree)
+        self.refused("has the series already")
+
+    def test_mainline_later_than_the_set(self):
+        self.mainline_set()
+        tree = self.mainline("later", "7.4")
+        self.refused("mainline's own rust/kernel/dma.rs", "--set v7.3", tree=tree)
+        self.ok("apply", "--set", "v7.3", tree)
+
     def test_a_dma_rs_of_somebody_else(self):
         self.write(self.tree, "rust/kernel/dma.rs", "// backport\n")
         self.commit(self.tree, "backport")
         self.refused("not of this series")
 
     def test_unsupported_version(self):
-        for version, nearest in {"6.6.1": "v6.12", "6.14": "v6.13", "7.1": "v6.13", "6.13-rc3": "v6.13"}.items():
-            self.refused(version, "6.12.y and 6.13.y", f"--set {nearest}", tree=self.kernel(version, version))
+        for version, nearest in {"6.6.1": "v6.12", "6.14": "v6.13", "7.1": "v7.3", "6.18": "v6.13", "7.4": "v7.3", "6.13-rc3": "v6.13"}.items():
+            self.refused(version, "6.12.y, 6.13.y and 7.3.y", f"--set {nearest}", tree=self.kernel(version, version))
 
     def test_forced_set(self):
         self.ok("apply", "--set", "v6.12", self.kernel("old", "6.11"))
@@ -563,6 +597,12 @@ class Tree(standin.Bench):
         self.write(self.tree, "precious", "x")
         self.assertIn("not a Linux kernel", self.bad(USAGE, "tree", "--base", self.linux, self.tree))
         self.assertIn("did not make it", self.bad(USAGE, "tree", self.linux))
+
+    def test_tree_of_another_set(self):
+        self.make()
+        said = self.bad(USAGE, "tree", "--base", "v7.3", self.tree)
+        self.assertIn("has the set v6.12, not v7.3\nnext:  scripts/tree --base v7.3 build/tree-v7.3", said)
+        self.assertIn("up to date", self.ok("tree", "--base", "v6.12", self.tree))
 
     def test_bad_patch_leaves_nothing(self):
         self.edit(self.project, f"patches/v6.12/{self.patch(2).name}", " pub mod device;", " pub mod devise;")

@@ -65,7 +65,11 @@ class Base(typing.NamedTuple):
 BASES = {
     "v6.12": Base("v6.12.38", Version(6, 12, 38)),
     "v6.13": Base("v6.13", Version(6, 13), "ffd294d346d185b70e28b1a28abe367bbfe53c04"),
+    "v7.3": Base("v7.3", Version(7, 3)),
 }
+
+# The sets that are one series: scripts/port makes the second of the first, and cover-letter.txt is theirs.
+PORTED = ("v6.12", "v6.13")
 
 
 class Already(Fail):
@@ -428,7 +432,7 @@ def choose(found):
     nearest = min(BASES, key=lambda each: abs(1000 * (BASES[each].version.major - found.major) + BASES[each].version.minor - found.minor))
     raise Fail(
         Outcome.APPLY,
-        f"the tree is {found}; the series is for " + " and ".join(f"{each[1:]}.y" for each in BASES),
+        f"the tree is {found}; the series is for " + " and".join(", ".join(f"{each[1:]}.y" for each in BASES).rsplit(",", 1)),
         advice=f"the nearest set is {nearest}; to try it nevertheless: --set {nearest}",
     )
 
@@ -443,14 +447,16 @@ def already(tree, fits=None):
     fits = fits or next((each for each, base in BASES.items() if base.version[:2] == found[:2]), None)
     head = git(tree, "ls-tree", "-r", "-z", "HEAD", "--", *{path for each in present() for path in load(each).paths()}, KEY)
     blobs = dict(reversed(line.split(" ")[2].split("\t", 1)) for line in head.split("\0") if line)
-    if KEY in blobs and found[:2] >= MAINLINE:
+    mainline = found[:2] >= MAINLINE
+    if KEY in blobs and mainline and not (fits and BASES[fits].version[:2] >= MAINLINE):
         raise Fail(
             Outcome.APPLY,
             f"{tree} is {found} and has mainline's own {KEY} (6.15 and later have it); the series does not go on top",
-            advice="use kernel::dma as it is there, or a tree of " + " or ".join(base.tag for base in BASES.values()),
+            advice="use kernel::dma as it is there, or a tree of " + " or ".join(base.tag for base in BASES.values()) + "; to try the set of mainline nevertheless: --set v7.3",
         )
     recent = set(git(tree, "log", "-n", "1000", "--format=%s", "HEAD").split("\n"))
-    for set_name in present():
+    # First the one that fits: sets have subjects in common.
+    for set_name in sorted(present(), key=lambda each: each != fits):
         series = load(set_name)
         made = {}
         for file in (file for patch in series.patches for file in patch.files):
@@ -474,7 +480,7 @@ def already(tree, fits=None):
                 f"{tree} has {last + 1} of the {len(whole)} patches already, by what is in their files",
                 advice=f"start from a tree without: {whole[0].subject}",
             )
-    if KEY in blobs:
+    if KEY in blobs and not mainline:
         raise Fail(Outcome.APPLY, f"{tree} has a {KEY} that is not of this series", advice=f"git -C {sh(tree)} log -- {KEY}")
 
 

@@ -107,7 +107,7 @@ def write(tree, set_name, base, follow=True):
             new = {f"patches/{set_name}/{patch.path.name}": patch.path.read_bytes() for patch in patches}
             new[f"series/{set_name}"] = _series(set_name, patches)
             letter = series.ROOT / "cover-letter.txt"
-            if letter.exists():
+            if letter.exists() and set_name in series.PORTED:
                 new["cover-letter.txt"] = cover(tree, letter.read_text(), patches, base, commits).encode()
         _keep(tree, set_name, given, new, follow)
         return _replace(set_name, new)
