@@ -23,16 +23,17 @@ import guest
 import kernel
 import root
 import series
-from outcome import Outcome
+from outcome import Fail, Outcome
 
 PIN = base.PINS[base.DEFAULT]
+PACKAGED = "v7.3"
 
 
 class Options(boot.Case):
     def test_bad_options(self):
         for arguments, words in (
             (["--nonsense"], "unrecognized arguments"),
-            (["--base", "v1.0"], "--base: v1.0 is neither v6.12.38 nor v6.13 nor a directory"),
+            (["--base", "v1.0"], "--base: v1.0 is neither v6.12.38 nor v6.13 nor v7.3 nor a directory"),
             (["--arch", "vax"], "invalid choice"),
             (["--qemu", "'"], "--qemu"),
             (["--config", "/nonsense"], "--config: /nonsense is not a file"),
@@ -311,6 +312,39 @@ class Fetch(boot.Elsewhere):
             subprocess.run(["git", "-C", other, *command], check=True)
         self.ends(Outcome.FETCH, LINUX_GIT=f"file://{other}", says=["the tree of v6.12.38 is", f"not {PIN.tree}"])
         self.assertFalse((self.build / base.DEFAULT / "linux").exists())
+
+    def test_no_source(self):
+        """Of a base that neither its git nor the distribution has any more; that is told from a mirror that cannot be asked."""
+        with unittest.mock.patch.dict(os.environ, {"GIT_ALLOW_PROTOCOL": "file"}):
+            for url, outcome in (self.url, Outcome.NO_SOURCE), ("http://127.0.0.1:9", Outcome.FETCH):
+                with self.subTest(url):
+                    self.ends(outcome, "--base", PACKAGED, DEBIAN_MIRROR=url, says=[f"error: {PACKAGED} can be had neither from https://", "nor as linux-source-", "next:  LINUX_GIT="])
+                    self.assertEqual([], list((self.build / "download").glob(f"{base.PINS[PACKAGED].package}*/*.deb")))
+
+    def test_no_such_package(self):
+        """The release is there, but the package is not."""
+        pin = base.PINS[PACKAGED]._replace(package="linux-source-0.0", git=f"file://{self.build}/none")
+        with unittest.mock.patch.object(kernel, "BUILD", self.build), self.assertRaises(Fail) as caught:
+            kernel.fetch_package(PACKAGED, pin)
+        self.assertEqual((Outcome.NO_SOURCE, True), (caught.exception.outcome, "linux-source-0.0 of trixie-backports" in caught.exception.cause), caught.exception.detail)
+
+    def test_damaged_package(self):
+        package = self.build / "download" / base.PINS[PACKAGED].package / "x.deb"
+        package.parent.mkdir(parents=True)
+        package.write_bytes(b"half")
+        self.ends(Outcome.FETCH, "--base", PACKAGED, says=[f"error: {package} was damaged, and is removed", "next:  run the same command again"])
+        self.assertFalse(package.parent.exists())
+        self.assertFalse((self.build / PACKAGED / "linux").exists())
+
+    def test_git_in_the_package_s_stead(self):
+        """The commit is that of the tag, so that what is made on top of it can be sent."""
+        other = self.build / "other"
+        subprocess.run(["git", "init", "-q", other], check=True)
+        (other / "Makefile").touch()
+        for command in ["add", "-A"], ["-c", "user.name=x", "-c", "user.email=x@localhost", "commit", "-q", "-m", "x"], ["-c", "user.name=x", "-c", "user.email=x@localhost", "tag", "-a", "-m", "x", PACKAGED]:
+            subprocess.run(["git", "-C", other, *command], check=True)
+        with unittest.mock.patch.dict(os.environ, {"LINUX_GIT": f"file://{other}"}), unittest.mock.patch.object(kernel, "BUILD", self.build):
+            self.assertEqual(series.git(other, "rev-parse", "HEAD"), kernel.repository(PACKAGED)[1])
 
     def test_git_gives_the_same(self):
         """From a git repository whose tag has what the tarball lacks."""

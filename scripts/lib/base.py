@@ -13,6 +13,8 @@ class Pin(typing.NamedTuple):
     size: int = 0
     sha256: str = ""
     dropped: tuple = ()  # what the tag has and the tarball has not
+    package: str = ""  # of the distribution, with the source in it, for where the git cannot be reached
+    release: str = ""  # of the distribution, that has the package
 
 
 STABLE = "https://git.kernel.org/pub/scm/linux/kernel/git/stable/linux.git"
@@ -38,6 +40,8 @@ PINS = {
         ),
     ),
     "v6.13": Pin(set="v6.13", git=MAINLINE, commit="ffd294d346d185b70e28b1a28abe367bbfe53c04"),
+    # The package is a later 7.3.y, with the distribution's patches.
+    "v7.3": Pin(set="v7.3", git=MAINLINE, package="linux-source-7.3", release="trixie-backports"),
 }
 
 DEFAULT = "v6.12.38"

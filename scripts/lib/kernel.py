@@ -40,6 +40,7 @@ def fetch(tag):
     tree = part.with_name("linux")
     root.install_missing(BUILD / "log/host")
     tarball = fetch_tarball(tag, pin)
+    package = fetch_package(tag, pin)
     with stage.Stage("import", BUILD / "log/import") as here:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
@@ -47,6 +48,8 @@ def fetch(tag):
         here.run(["git", "init", "-q", "-b", "pristine", part], "git init failed", Outcome.FETCH)
         # Objects are written once, and none goes away: nothing for gc to win.
         git(part, "config", "gc.auto", "0")
+        if package:
+            tarball = unpack(here, package, pin, part.with_name("package.part"))
         if tarball:
             # -m: files are as new as they are here. What was built from others before is older, then.
             here.run(["tar", "-xmJf", tarball, "-C", part, "--strip-components=1"], f"cannot unpack {tarball}", Outcome.FETCH)
@@ -66,10 +69,12 @@ def fetch(tag):
         written = git(part, "write-tree")
         if pin.tree and written != pin.tree:
             raise wrong(part, f"the tree of {tag} is {written}, not {pin.tree}")
-        if not pin.commit:
+        if tarball or pin.dropped:
             # The same for everybody.
-            commit = git(part, "commit-tree", written, "-m", f"Linux {tag[1:]}", env=IDENTITY)
+            name = series.version(part) if package else tag[1:]
+            commit = git(part, "commit-tree", written, "-m", f"Linux {name}", env=IDENTITY)
             git(part, "update-ref", f"refs/tags/{tag}", commit)
+        shutil.rmtree(part.with_name("package.part"), ignore_errors=True)
         git(part, "update-ref", "--no-deref", "HEAD", f"refs/tags/{tag}^{{commit}}")
         if (tree / ".git").exists():
             _, head, files, staged, edited = seen(tree)
@@ -129,6 +134,50 @@ def fetch_tarball(tag, pin):
             return target
         here.note = "no mirror has it; taking the kernel's public git"
     return None
+
+
+# How apt says that a release, or a package in it, is not there; all else may be there again in a minute.
+NOT_THERE = re.compile(r"Unable to locate package|does not have a Release file|no longer has a Release file|has no installation candidate")
+
+
+def fetch_package(tag, pin):
+    """The distribution's package with the source of a base; None when the public git is to be taken."""
+    if not pin.package or os.environ.get("LINUX_GIT"):
+        return None
+    if not (BUILD / "download" / pin.package).exists():
+        with stage.Stage("source", BUILD / "log/source") as here:
+            try:
+                here.run(["timeout", "60", "git", "ls-remote", "-q", "--exit-code", pin.git, f"refs/tags/{tag}"], f"{pin.git} gives no {tag}", Outcome.FETCH)
+                here.note = pin.git
+                return None
+            except Fail as fail:
+                if fail.outcome != Outcome.FETCH:
+                    raise
+                here.note = f"{fail.cause}; taking {pin.package} of {pin.release}"
+    try:
+        # It is for any architecture; each has it in its list.
+        (package,) = root.download(BUILD, "amd64", [pin.package], [pin.release], place=pin.package)
+    except Fail as fail:
+        if fail.outcome != Outcome.FETCH:
+            raise
+        gone = NOT_THERE.search(fail.detail)
+        cause = f"{tag} can be had neither from {pin.git} nor as {pin.package} of {pin.release}: {fail.cause}"
+        raise Fail(Outcome.NO_SOURCE if gone else Outcome.FETCH, cause, fail.detail, "LINUX_GIT=URL-or-path takes another repository; DEBIAN_MIRROR=URL another mirror") from None
+    return package
+
+
+def unpack(here, package, pin, place):
+    """The tarball in such a package."""
+    shutil.rmtree(place, ignore_errors=True)
+    try:
+        here.run(["dpkg-deb", "-x", package, place], f"cannot unpack {package}", Outcome.FETCH)
+    except Fail as fail:
+        if fail.outcome == Outcome.FETCH:
+            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(package.parent)
+            raise Fail(Outcome.FETCH, f"{package} was damaged, and is removed", fail.detail, "run the same command again") from None
+        raise
+    return place / f"usr/src/{pin.package}.tar.xz"
 
 
 def sha256(path):

@@ -34,6 +34,7 @@ class Outcome(enum.IntEnum):
     BUSY = 8, "another run is using the same build directory"
     DISK = 9, "no space left"
     INTERNAL = 10, "a mistake in these scripts"
+    NO_SOURCE = 11, "nobody has the kernel any more: neither its git nor the distribution"
     PANIC = 20, "the guest's kernel panicked"
     OOPS = 21, "the guest's kernel oopsed, or hit a BUG"
     WARNING = 22, "the guest's kernel printed a warning"

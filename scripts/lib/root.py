@@ -182,14 +182,15 @@ def unpacked(build, place, *which):
     return place
 
 
-def download(build, architecture, names, releases=RELEASES):
-    """Debian's packages that the build root has not, fetched; what is there already is taken."""
-    place = build / "download" / architecture
+def download(build, architecture, names, releases=RELEASES, place=""):
+    """Debian's packages that the build root has not, fetched; what is there already, in build/download, is taken."""
+    label = place or architecture
+    place = build / "download" / label
     if not place.exists():
         if not shutil.which("apt-get"):
             raise Fail(Outcome.TOOL, f"no apt-get here, to fetch {', '.join(names)} of {architecture}", advice=f"put the packages into {place}")
-        part = place.with_name(f"{architecture}.part")
-        with stage.Stage(f"{architecture} packages", build / f"log/{architecture}") as here:
+        part = place.with_name(f"{label}.part")
+        with stage.Stage(f"{label} packages", build / f"log/{label}") as here:
             for release in releases:
                 try:
                     fetch(here, part, architecture, release, names)
