@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""scripts/send, with a stand-in for v6.13."""
+"""scripts/send, with stand-ins for v6.13 and v7.3."""
 
 import email
 import email.policy
@@ -21,6 +21,8 @@ import checks
 import outcome
 
 APPLY, TOOL, USAGE = 5, 3, 2
+COVER, SENT = "series/cover-letter-v6.12.txt", "series/sent-v6.13"
+SET = "--set", "v6.13"
 NOW = "--mail-the-kernel-lists-now"
 LETTER = """\
 Subject: [PATCH 00/NN] rust: DMA
@@ -72,11 +74,9 @@ class Send(standin.Bench):
         files = {name: (self.kernel_tree / name).read_text() for name in names}
         files.update({name: f"{name}\n" for name in ("COPYING", "CREDITS", "README")}, **{"include/linux/dma-mapping.h": "/* C */\n"})
         files["MAINTAINERS"] = standin.FILES["MAINTAINERS"].replace("F:\tkernel/dma/\n", "F:\tinclude/linux/dma-mapping.h\nF:\tkernel/dma/\n")
-        self.linux = self.kernel("next", "6.13", files)
-        (self.linux / "scripts/spdxcheck.py").chmod(0o755)
-        self.git(self.linux, "commit", "-q", "-a", "--amend", "--no-edit")
-        self.git(self.linux, "tag", "-f", "v6.13")
-        (self.project / "cover-letter.txt").write_text(LETTER)
+        self.files = files
+        self.linux = self.checked("next", "6.13")
+        (self.project / COVER).write_text(LETTER)
         self.ok("refresh", self.source, "--set", "v6.12", "--base", "v6.12.38")
         self.ok("port", "--directory", self.dir / "port", self.linux)
         self.write(self.project, ".gitignore", "build/\n")
@@ -87,19 +87,27 @@ class Send(standin.Bench):
         (build / "root").symlink_to(self.root)
         self.out = self.dir / "out"
 
+    def checked(self, where, version, more={}):
+        """A kernel tree with the scripts by which patches are checked."""
+        tree = self.kernel(where, version, {**self.files, **more})
+        (tree / "scripts/spdxcheck.py").chmod(0o755)
+        self.git(tree, "commit", "-q", "-a", "--amend", "--no-edit")
+        self.git(tree, "tag", "-f", f"v{version}")
+        return tree
+
     def send(self, *args, **env):
-        return self.ok("send", "--output", self.out, self.linux, *args, **env)
+        return self.ok("send", *SET, "--output", self.out, self.linux, *args, **env)
 
     def real(self, *args, **env):
         """As if the stand-in's commit were that of v6.13."""
         head = self.git(self.linux, "rev-parse", "v6.13")
         return subprocess.run(
-            [sys.executable, "-c", AS_REAL, standin.REPO / "scripts", head, "send", *map(str, args)], env={**self.env, **env},
+            [sys.executable, "-c", AS_REAL, standin.REPO / "scripts", head, "send", *SET, *map(str, args)], env={**self.env, **env},
             capture_output=True, text=True, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
     def refused(self, *words, status=APPLY, args=()):
-        said = self.bad(status, "send", "--output", self.out, *args, self.linux)
+        said = self.bad(status, "send", *SET, "--output", self.out, *args, self.linux)
         for word in words:
             self.assertIn(word, said)
         self.assertFalse(self.out.exists())
@@ -143,7 +151,7 @@ class Send(standin.Bench):
         self.assertEqual(["[PATCH RFC 0/2] rust: DMA", "[PATCH RFC 1/2] rust: dma: add coherent memory", "[PATCH RFC 2/2] samples: rust: add rust_dma"],
                          [message["Subject"] for message in (cover, *patches)])  # fmt: skip
         text = cover.get_content()
-        change = re.search(r"^change-id: (\S+)$", (self.project / "cover-letter.txt").read_text(), re.M)[1]
+        change = re.search(r"^change-id: (\S+)$", (self.project / COVER).read_text(), re.M)[1]
         for part in (
             "Drivers need it. An é, too.\n\n# A line that b4 would take for a comment.\n", f"\nchange-id: {change}\n",
             f"\nbase-commit: {self.git(self.linux, 'rev-parse', 'HEAD')}\n", " samples/rust/rust_dma.rs ", "An Author (2):",
@@ -165,6 +173,36 @@ class Send(standin.Bench):
         result = self.real("--output", self.out, self.linux)
         self.assertEqual(0, result.returncode, result.stderr)
         self.assertIn(f"base-commit: {self.git(self.linux, 'rev-parse', 'v6.13')}\n", self.messages()[0].get_content())
+
+    def test_mainline(self):
+        """The set for it is sent unless another one is asked for, with a letter of its own, and is no port of another."""
+        tree = self.checked("mainline", "7.3", {"rust/kernel/dma.rs": standin.RS})
+        source = self.dir / "developed"
+        self.git(self.dir, "clone", "-q", tree, source)
+        self.write(source, "rust/kernel/dma.rs", standin.RS + "pub mod streaming;\n")
+        self.commit(source, "rust: dma: add a module")
+        self.write(source, "rust/kernel/dma/streaming.rs", standin.RS)
+        self.edit(source, "MAINTAINERS", "F:\trust/\n", "F:\trust/\nF:\trust/kernel/dma/\n")
+        self.commit(source, "rust: dma: add what is in it")
+        self.assertIn("no series/v7.3", self.bad(APPLY, "send", "--output", self.out, tree))
+        self.write(self.project, "cover-letter.txt", LETTER.replace("rust: DMA", "rust: what DMA lacks"))
+        self.ok("refresh", source, "--set", "v7.3", "--base", "v7.3")
+        said = self.ok("send", "--output", self.out, tree)
+        self.assertIn("v1 of v7.3, 2 patches", said)
+        self.assertIn("a stand-in", said)
+        self.assertEqual("[PATCH 0/2] rust: what DMA lacks", self.messages()[0]["Subject"])
+        self.git(tree, "am", "-q", *sorted(self.out.glob("*.eml"))[1:])
+        self.assertEqual(self.git(source, "rev-parse", "HEAD^{tree}"), self.git(tree, "rev-parse", "HEAD^{tree}"))
+        # Mainline's own tag is signed, and is what the patches go on top of.
+        base = self.git(tree, "rev-parse", "v7.3")
+        self.git(tree, "tag", "-f", "-a", "-m", "Linux 7.3", "v7.3", base)
+        self.assertNotIn("a stand-in", self.ok("send", "--output", self.out, tree))
+        self.assertIn(f"base-commit: {base}\n", self.messages()[0].get_content())
+        # What was sent of one set is no version of the other.
+        self.write(self.project, SENT, f"v1 {'0' * 40} x@toy.home.arpa\n")
+        self.assertIn("v1 of v7.3", self.ok("send", "--output", self.out, tree))
+        self.assertIn("v1 of v7.3, 2 patches", self.ok("send", tree))
+        self.assertTrue(list(self.dir.glob("build/send/v1/*.eml")))
 
     def test_trees_are_left_alone(self):
         before = self.state(self.linux), self.state(self.project)
@@ -248,11 +286,11 @@ class Send(standin.Bench):
         first = self.git(self.project, "rev-parse", "HEAD")
         self.send()
         change = re.search(r"change-id: .*", self.messages()[0].get_content())[0]
-        self.write(self.project, "series/sent", f"# Sent.\nv1 {first} 20260101-v1-0@toy.home.arpa\n")
+        self.write(self.project, SENT, f"# Sent.\nv1 {first} 20260101-v1-0@toy.home.arpa\n")
         shutil.rmtree(self.out)
         self.refused("no changelog")
-        letter = self.project / "cover-letter.txt"
-        self.edit(self.project, "cover-letter.txt", "\n---\nAn Author", "\n---\nChanges in v2:\n- Twice as fast, for $5.\n\n---\nAn Author")
+        letter = self.project / COVER
+        self.edit(self.project, COVER, "\n---\nAn Author", "\n---\nChanges in v2:\n- Twice as fast, for $5.\n\n---\nAn Author")
         self.edit(self.source, "samples/rust/rust_dma.rs", "// sample", "// example")
         self.git(self.source, "commit", "-q", "-a", "--amend", "--no-edit")
         self.redo()
@@ -268,12 +306,12 @@ class Send(standin.Bench):
         self.assertIn(change, text)
 
     def test_lost_version(self):
-        self.write(self.project, "series/sent", f"v1 {'0' * 39}1 x@toy.home.arpa\n")
-        letter = self.project / "cover-letter.txt"
+        self.write(self.project, SENT, f"v1 {'0' * 39}1 x@toy.home.arpa\n")
+        letter = self.project / COVER
         letter.write_text(letter.read_text().replace("\n---\nAn Author", "\n---\nChanges in v2:\n- x\n\n---\nAn Author"))
-        self.assertIn("this clone has not", self.bad(USAGE, "send", "--output", self.out, self.linux))
-        self.write(self.project, "series/sent", "v2 x y\n")
-        self.refused("series/sent", status=USAGE)
+        self.assertIn("this clone has not", self.bad(USAGE, "send", *SET, "--output", self.out, self.linux))
+        self.write(self.project, SENT, "v2 x y\n")
+        self.refused(SENT, status=USAGE)
 
     # Checks before ----
 
@@ -293,11 +331,11 @@ class Send(standin.Bench):
         self.refused("subjects over 75")
 
     def test_too_many(self):
-        for number in range(14):
+        for number in range(19):
             self.write(self.source, "rust/kernel/dma.rs", standin.RS + f"// {number}\n")
             self.commit(self.source, f"rust: dma: step {number}")
         self.redo()
-        self.refused("too many patches", "16")
+        self.refused("too many patches", "21")
 
     def test_no_maintainer(self):
         self.write(self.source, "nobody/file.h", "/* SPDX-License-Identifier: GPL-2.0 */\n")
@@ -308,14 +346,14 @@ class Send(standin.Bench):
     def test_cover_letter(self):
         for text, words in {"Subject: [PATCH 0/N] x\n\nEDITME\n": "not finished", "x\n\nText.\n": "no change-id", "x\n\nchange-id: y\n": "no text"}.items():
             with self.subTest(words):
-                (self.project / "cover-letter.txt").write_text(text)
+                (self.project / COVER).write_text(text)
                 self.refused(words)
-        (self.project / "cover-letter.txt").unlink()
-        self.refused("no cover-letter.txt", status=USAGE)
+        (self.project / COVER).unlink()
+        self.refused(f"no {COVER}", status=USAGE)
 
     def test_wrong_tree(self):
-        self.assertIn("has not the commit of v6.13", self.bad(APPLY, "send", self.source))
-        self.assertIn("not a Linux kernel", self.bad(USAGE, "send", self.project))
+        self.assertIn("has not the commit of v6.13", self.bad(APPLY, "send", *SET, self.source))
+        self.assertIn("not a Linux kernel", self.bad(USAGE, "send", *SET, self.project))
 
     def test_licence(self):
         """One that the kernel has not is found; that it has is not enough of a sign that somebody looked."""
@@ -358,13 +396,13 @@ class Send(standin.Bench):
         for name, text in ("thesis.txt", "precious"), ("0001-mine.eml", "From: me\n"), ("old/0001-x.eml", "x"):
             with self.subTest(name):
                 self.write(self.out, name, text)
-                self.assertIn(name.split("/")[0], self.bad(USAGE, "send", "--output", self.out, self.linux))
+                self.assertIn(name.split("/")[0], self.bad(USAGE, "send", *SET, "--output", self.out, self.linux))
                 self.assertEqual(text, (self.out / name).read_text())
                 shutil.rmtree(self.out)
         self.send()
         path = sorted(self.out.glob("*.eml"))[1]
         path.write_text(path.read_text() + "PS: mine\n")
-        self.assertIn(path.name, self.bad(USAGE, "send", "--output", self.out, self.linux))
+        self.assertIn(path.name, self.bad(USAGE, "send", *SET, "--output", self.out, self.linux))
         self.assertTrue(path.read_text().endswith("PS: mine\n"))
 
     def test_written_again(self):
@@ -386,8 +424,8 @@ class Send(standin.Bench):
     def test_the_word(self):
         """Nothing shorter than the whole word sends, and not from a stand-in."""
         for length in range(3, len(NOW)):
-            self.assertEqual(USAGE, self.script("send", NOW[:length], self.linux).returncode, NOW[:length])
-        self.assertIn("stand-in", self.bad(USAGE, "send", NOW, self.linux))
+            self.assertEqual(USAGE, self.script("send", *SET, NOW[:length], self.linux).returncode, NOW[:length])
+        self.assertIn("stand-in", self.bad(USAGE, "send", *SET, NOW, self.linux))
 
     def sink(self):
         """A mail server, and a b4 on the host that has the network."""
@@ -407,9 +445,9 @@ class Send(standin.Bench):
 
     def test_reflect(self):
         mails = self.sink()
-        self.ok("send", "--reflect", self.linux)
+        self.ok("send", *SET, "--reflect", self.linux)
         self.assertEqual([["author@toy.home.arpa"]] * 3, [to for to, _ in mails])
-        self.assertFalse((self.project / "series/sent").exists())
+        self.assertFalse((self.project / SENT).exists())
 
     def test_really_send(self):
         mails = self.sink()
@@ -425,7 +463,7 @@ class Send(standin.Bench):
         for to, _ in mails:
             self.assertLessEqual({"r@toy.home.arpa", "dma-list@toy.home.arpa"}, set(to))
         message = email.message_from_bytes(mails[0][1])["Message-Id"].strip("<>")
-        self.assertTrue((self.project / "series/sent").read_text().endswith(f"v1 {self.git(self.project, 'rev-parse', 'HEAD')} {message}\n"))
+        self.assertTrue((self.project / SENT).read_text().endswith(f"v1 {self.git(self.project, 'rev-parse', 'HEAD')} {message}\n"))
 
 
 if __name__ == "__main__":

@@ -121,9 +121,13 @@ class Apply(standin.Bench):
         self.write(tree, "rust/kernel/dma.rs", "// mainline's\npub mod streaming;\n")
         self.write(tree, "rust/kernel/dma/streaming.rs", "// SPDX-License-Identifier: GPL-2.0\n")
         self.commit(tree, "rust: dma: add coherent memory")
-        (self.project / "cover-letter.txt").write_text("of the other sets\n")
+        letters = [self.project / "cover-letter.txt", self.project / "series/cover-letter-v6.12.txt"]
+        for letter in letters:
+            letter.write_text("Subject: [PATCH 00/NN] rust: dma\n\nText.\n")
         self.ok("refresh", tree, "--base", "HEAD~1")
-        self.assertEqual("of the other sets\n", (self.project / "cover-letter.txt").read_text())
+        # Each has its own; and which commit v7.3 is, nobody knows here.
+        self.assertRegex(letters[0].read_text(), r"\A(?s:.*)\[PATCH 0/1\](?s:.*)\n---\nchange-id: \S+\n\Z")
+        self.assertNotIn("change-id", letters[1].read_text())
         return tree
 
     def test_mainline_with_a_set_for_it(self):
@@ -853,7 +857,7 @@ class Tree(standin.Bench):
         self.assertNotIn("note", self.ok("refresh", self.tree))
 
     def test_text_below_the_cover_letter(self):
-        letter = self.project / "cover-letter.txt"
+        letter = self.project / "series/cover-letter-v6.12.txt"
         letter.write_text("Subject: [PATCH 00/NN] rust: dma\n\nText.\n")
         self.make()
         self.ok("refresh", self.tree)
@@ -863,7 +867,7 @@ class Tree(standin.Bench):
         self.assertEqual([], self.changed(before))
 
     def test_cover_letter(self):
-        letter = self.project / "cover-letter.txt"
+        letter = self.project / "series/cover-letter-v6.12.txt"
         letter.write_text("Subject: [PATCH 00/NN] rust: dma\n\nText.\n---\nMore text.\n")
         self.make()
         self.ok("refresh", self.tree)

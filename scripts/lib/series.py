@@ -68,8 +68,11 @@ BASES = {
     "v7.3": Base("v7.3", Version(7, 3)),
 }
 
-# The sets that are one series: scripts/port makes the second of the first, and cover-letter.txt is theirs.
+# The sets that are one series: scripts/port makes the second of the first.
 PORTED = ("v6.12", "v6.13")
+
+# The set that is sent, unless another one is asked for.
+SENDS = "v7.3"
 
 
 class Already(Fail):
@@ -262,6 +265,11 @@ def apart(cause, detail):
 def unlike(one, other):
     """The lines that differ, for people."""
     return "\n".join(list(difflib.unified_diff(one, other, "v6.12", "v6.13", lineterm="", n=0))[2:12])
+
+
+def cover_letter(set_name):
+    """Where the cover letter of a set is; not in patches/, of which git am takes every file."""
+    return ROOT / ("cover-letter.txt" if set_name == SENDS else f"series/cover-letter-{PORTED[0]}.txt")
 
 
 def present():

@@ -106,9 +106,9 @@ def write(tree, set_name, base, follow=True):
             _verify(tree, made, base, commits)
             new = {f"patches/{set_name}/{patch.path.name}": patch.path.read_bytes() for patch in patches}
             new[f"series/{set_name}"] = _series(set_name, patches)
-            letter = series.ROOT / "cover-letter.txt"
-            if letter.exists() and set_name in series.PORTED:
-                new["cover-letter.txt"] = cover(tree, letter.read_text(), patches, base, commits).encode()
+            letter = series.cover_letter(set_name)
+            if letter.exists():
+                new[name(letter)] = cover(tree, letter, made, base, commits).encode()
         _keep(tree, set_name, given, new, follow)
         return _replace(set_name, new)
 
@@ -279,17 +279,19 @@ def letter(text):
     return subject, body, found[1] if found else ""
 
 
-def cover(tree, text, patches, base, commits):
+def cover(tree, path, made, base, commits):
     """The cover letter with its count, shortlog, diffstat, base and change id renewed.
 
     They are those of what is sent: without the patches that only v6.12 needs.
     """
+    text, patches = path.read_text(), made.patches
+    sent = series.BASES[series.PORTED[-1] if made.name in series.PORTED else made.name].commit
     skip = sum(patch.only for patch in patches)
     count, start = len(patches) - skip, commits[skip - 1] if skip else base
     change = letter(text)[2] or _change_id(patches[-1])
     below = re.search(r"^change-id: \S+\n\s*(\S.*)$", (TAIL.search(text) or [""])[0], re.M)
     if below:
-        raise Fail(Outcome.USAGE, f"cover-letter.txt has text below what is generated: {below[1]}", advice="move it up, above the line “---” before the names of the authors")
+        raise Fail(Outcome.USAGE, f"{path.name} has text below what is generated: {below[1]}", advice="move it up, above the line “---” before the names of the authors")
     text = re.sub(r"^change-id: \S+\n?", "", TAIL.sub("\n", text), flags=re.M).rstrip("\n") + "\n"
     text = re.sub(r"\[PATCH([^]]*?) 0+/\w+\]", lambda found: f"[PATCH{found[1]} {0:0{len(str(count))}}/{count}]", text, count=1)
     return (
@@ -297,7 +299,7 @@ def cover(tree, text, patches, base, commits):
         + plain(tree, "shortlog", "-w72,2,4", f"{start}..HEAD").rstrip("\n")
         + "\n\n"
         + plain(tree, "diff", "--no-color", "--no-ext-diff", "--no-renames", "--stat=72", "--summary", start, "HEAD")
-        + f"\n---\nbase-commit: {series.BASES['v6.13'].commit}\nchange-id: {change}\n"
+        + "\n---\n" + (f"base-commit: {sent}\n" if sent else "") + f"change-id: {change}\n"
     )
 
 
