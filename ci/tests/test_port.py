@@ -175,6 +175,7 @@ class Port(standin.Bench):
 
     def test_refused(self):
         self.assertIn("is 6.12.38, not 6.13", self.bad(APPLY, "port", "--directory", self.work, self.kernel()))
+        self.assertIn("scripts/tree --base v7.3", self.bad(APPLY, "port", "--directory", self.work, self.kernel("mainline", "7.3.4")))
         self.assertIn("no tree", self.bad(USAGE, "port", "--directory", self.work))
         self.assertIn("did not make it", self.bad(USAGE, "port", "--directory", self.linux, self.linux))
         self.port(self.linux)
