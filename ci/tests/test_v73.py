@@ -3,6 +3,8 @@
 
 import contextlib
 import io
+import pathlib
+import tempfile
 
 import base
 import boot
@@ -40,6 +42,32 @@ class Mainline(boot.Case):
 
     def test_version_picks_the_set(self):
         self.assertEqual(SET, series.choose(series.version(self.tree)))
+
+    def test_git_am(self):
+        """Plainly, as a maintainer does it: it makes what the scripts make."""
+        found = series.load(SET)
+        wanted = series.commits(self.tree, found, self.commit)[-1]
+        with series.sparse(self.tree, self.commit, found.paths()) as top:
+            series.git(top, *series.SPARSE, "am", "-q", *sorted((series.ROOT / f"patches/{SET}").glob("*.patch")))
+            self.assertEqual(*(series.git(top, "rev-parse", f"{each}^{{tree}}") for each in (wanted, "HEAD")))
+
+    def test_rustfmt(self):
+        """Each patch leaves the files that it touches as rustfmt has them."""
+        whole, _ = standin.machine(self)
+        found = series.load(SET)
+        with tempfile.TemporaryDirectory() as directory:
+            files = []
+            for patch, commit in zip(found.patches, series.commits(self.tree, found, self.commit)):
+                for file in patch.files:
+                    if file.name.endswith(".rs"):
+                        files.append(pathlib.Path(directory, patch.path.stem, file.name))
+                        files[-1].parent.mkdir(parents=True, exist_ok=True)
+                        files[-1].write_text(series.git(self.tree, "cat-file", "blob", f"{commit}:{file.name}") + "\n")
+            self.assertTrue(files)
+            # One by one from its input, so that it does not look for the modules of a file.
+            each = 'for file; do rustfmt --check --edition 2021 --config-path "$PWD" <"$file" || echo "$file"; done'
+            said = checks.Inside(whole, see=[self.tree, directory]).run("sh", "-c", each, "sh", *files, cwd=self.tree)
+            self.assertEqual(("", "", 0), (said.stdout, said.stderr, said.returncode))
 
     def test_checkpatch(self):
         whole, _ = standin.machine(self)
