@@ -9,7 +9,7 @@ use kernel::{
     dma::{Coherent, CoherentBox, Dma, DmaMask, Mapping, Pool, PoolBox, ToDevice},
     init::pin_init_scope,
     io::Io,
-    irq::{Handler, IrqReturn},
+    irq::{Flags, Handler, IrqReturn},
     pci::{self, IrqTypes},
     prelude::*,
     scatterlist::{Owned, Pages, SGTable},
@@ -18,6 +18,7 @@ use kernel::{
 
 struct Data<'bound> {
     regs: pci::Bar<'bound, 0xa0>,
+    vectors: pci::IrqVectorRegistration<'bound>,
     dma: Dma<'bound>,
     dev: &'bound pci::Device<Bound>,
     step: AtomicU32,
@@ -87,9 +88,10 @@ impl pci::Driver for Attack {
             let mut setup = dev.dma_setup()?;
             setup.set_mask_and_coherent(DmaMask::new::<28>())?;
             let dma = setup.finish()?;
-            dev.alloc_irq_vectors(1, 1, IrqTypes::all())?;
+            let vectors = dev.alloc_irq_vectors(1, 1, IrqTypes::all())?;
             Ok(Data {
                 regs,
+                vectors,
                 dma,
                 dev,
                 step: AtomicU32::new(0),
@@ -99,7 +101,8 @@ impl pci::Driver for Attack {
 
     fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data Data<'_>>) -> Result {
         dev.reset_and_set_master()?;
-        dev.request_irq(0, c_str!("irq_drop"), data.get_ref())?;
+        let vector = data.get_ref().vectors.index(0)?;
+        dev.request_irq(vector, Flags::SHARED, c_str!("irq_drop"), data.get_ref())?;
         for _ in 0..4 {
             data.regs.write32(1, 0x60);
             msleep(100);

@@ -10,7 +10,7 @@ use kernel::{
     dma::{lower_32_bits, Coherent, CoherentBox, DmaMask},
     init::pin_init_scope,
     io::Io,
-    irq::{Handler, IrqReturn},
+    irq::{Flags, Handler, IrqReturn},
     pci::{self, IrqTypes},
     prelude::*,
     time::msleep,
@@ -20,6 +20,7 @@ static FIRST: AtomicU32 = AtomicU32::new(0);
 
 struct Data<'bound> {
     regs: pci::Bar<'bound, 0xa0>,
+    vectors: pci::IrqVectorRegistration<'bound>,
     memory: Coherent<'bound, [u8]>,
 }
 
@@ -66,11 +67,12 @@ impl pci::Driver for Attack {
             let mut setup = dev.dma_setup()?;
             setup.set_mask_and_coherent(DmaMask::new::<28>())?;
             let dma = setup.finish()?;
-            dev.alloc_irq_vectors(1, 1, IrqTypes::all())?;
+            let vectors = dev.alloc_irq_vectors(1, 1, IrqTypes::all())?;
             let mut memory = CoherentBox::<[u8]>::zeroed_slice(dma, 4096, GFP_KERNEL)?;
             memory.fill(0x44);
             Ok(Data {
                 regs,
+                vectors,
                 memory: memory.share(),
             })
         })
@@ -82,7 +84,8 @@ impl pci::Driver for Attack {
             data.go(data.address(), 0x40000, 0);
             msleep(200);
         }
-        dev.request_irq(0, c_str!("unbind_busy"), data.get_ref())?;
+        let vector = data.get_ref().vectors.index(0)?;
+        dev.request_irq(vector, Flags::SHARED, c_str!("unbind_busy"), data.get_ref())?;
         data.go(0x40000, data.address(), 6);
         pr_info!("not hit\n");
         Ok(())

@@ -4,7 +4,7 @@
 
 use crate::{
     coherent::{bytes, pattern},
-    pool,
+    irq, pool,
     streaming::nothing,
     Data, Test,
 };
@@ -13,9 +13,9 @@ use core::{
     sync::atomic::{AtomicBool, AtomicPtr, Ordering},
 };
 use kernel::{
-    c_str,
     device::{Core, Start},
     dma::{Coherent, CoherentBox, CoherentHandle, Dma, FromDevice, Mapping},
+    irq::Flags,
     pci::{self, IrqTypes},
     prelude::*,
     scatterlist::{Owned, Pages, SGTable},
@@ -34,12 +34,13 @@ pub(crate) fn plain(test: &mut Test<'_, '_>) -> Result {
     }
     let object = pool::object(dma)?;
     test.kept.objects.push(object, GFP_KERNEL)?;
-    test.dev.alloc_irq_vectors(1, 1, IrqTypes::all())?;
+    test.kept.vectors = Some(test.dev.alloc_irq_vectors(1, 1, IrqTypes::all())?);
     Ok(())
 }
 
 pub(crate) fn plain_start<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
-    dev.request_irq(0, c_str!("dma_cases"), &data.kept.never)?;
+    let name = irq::name(dev)?;
+    dev.request_irq(data.vector(0)?, Flags::SHARED, &name, &data.kept.never)?;
     data.set_master(dev)
 }
 

@@ -126,6 +126,24 @@ unhandled()
 	done <"/proc/irq/$number/spurious"
 }
 
+# The names of the handlers, as they are in /proc/interrupts.
+handlers()
+{
+	grep -o 'dma_cases.*\|xx.*' /proc/interrupts
+}
+
+# hints: for which processors the interrupts of the driver are, as masks.
+hints()
+{
+	local line hint hints=()
+	while read -r line; do
+		[[ $line == *dma_cases* ]] || continue
+		read -r hint <"/proc/irq/${line%%:*}/affinity_hint"
+		hints+=("$((16#${hint//,/}))")
+	done </proc/interrupts
+	echo "${hints[*]}"
+}
+
 # try NUMBER KIND: one case. False when there is no such case.
 try()
 {
@@ -165,6 +183,14 @@ try()
 			unhandled
 			[[ "$name $UNHANDLED" == irq::messages\ 0 || "$name $UNHANDLED" == irq::spurious\ [1-9]* ]] || why="not handled, for C: $UNHANDLED"
 		fi
+		case $name in
+		irq::named)
+			[ "$(handlers)" = "dma_cases $device" ] || why="the handler's name: $(handlers)"
+			;;
+		irq::hinted)
+			[ "$(hints)" = "2 4 8" ] || why="the hints: $(hints)"
+			;;
+		esac
 		echo "$device" >$DRIVER/unbind || why="not unbound"
 		news
 		count ": $name: dropped"
@@ -430,6 +456,7 @@ group_shells()
 	for device in "${all[@]}"; do
 		bound "$device" || echo "$device" >$DRIVER/bind
 		bound "$device" || why="$device is not bound"
+		[[ $(handlers) == *"dma_cases $device"* ]] || why="no handler has the name of $device"
 	done
 	unpick edu
 	unload || why="not unloaded"

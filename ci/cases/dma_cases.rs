@@ -158,13 +158,18 @@ cases! {
             reset_function { start: order::reset_function_start, device: NVME };
         smp: words, copies, allocations, device { start: smp::device_start };
         wait: one_by_one, all, others;
-        irq: vectors, messages { start: irq::counted }, pin { start: irq::counted },
+        irq: vectors, vectors_leaked, messages { start: irq::counted }, pin { start: irq::counted },
             threaded { start: irq::threaded_start },
-            wrong { start: irq::wrong_start }, no_vectors { start: irq::no_vectors_start },
+            wrong { start: irq::wrong_start }, named { start: irq::named_start },
+            synchronized { start: irq::synchronized_start, unbind: irq::synchronized_unbind },
             start_fails { start: irq::start_fails_start, expect: Err(EBUSY) },
             spurious { start: irq::spurious_start }, transfer { start: irq::transfer_start },
             raising { start: irq::raising_start, unbind: irq::raising_unbind },
-            several { start: irq::several_start, device: NVME };
+            disabled { start: irq::disabled_start }, polled { start: irq::polled_start },
+            line { start: irq::line_start },
+            several { start: irq::several_start, device: NVME },
+            hinted { start: irq::hinted_start, device: NVME },
+            spread { start: irq::spread_start, device: NVME };
         sg: limits, limits_too_small, cleared;
         pool: kept;
         park: probe { start: park::probe_start, unbind: park::probe_unbind },
@@ -237,6 +242,9 @@ struct Kept<'bound> {
     muted: Option<order::Muted<'bound>>,
     counter: Option<irq::Counter<'bound>>,
     never: irq::Never,
+    slow: Option<irq::Slow<'bound>>,
+    polled: Option<irq::Polled<'bound>>,
+    vectors: Option<pci::IrqVectorRegistration<'bound>>,
     edu: Option<Edu<'bound>>,
     dma: Option<Dma<'bound>>,
     bytes: Option<Coherent<'bound, [u8]>>,
@@ -269,6 +277,10 @@ impl<'bound> Data<'bound> {
 
     fn counter(&self) -> Result<&irq::Counter<'bound>> {
         self.kept.counter.as_ref().ok_or(EINVAL)
+    }
+
+    fn vector(&self, index: usize) -> Result<pci::IrqVector<'_>> {
+        self.kept.vectors.as_ref().ok_or(EINVAL)?.index(index)
     }
 
     fn dma(&self) -> Result<Dma<'bound>> {

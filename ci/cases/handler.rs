@@ -12,7 +12,7 @@ use kernel::{
         PageBox, Pool, PoolBox, PoolCoherent, ToDevice,
     },
     io::Io,
-    irq::{Handler, IrqReturn},
+    irq::{Flags, Handler, IrqReturn},
     new_mutex, new_spinlock,
     pci::{self, IrqType, IrqTypes},
     prelude::*,
@@ -159,8 +159,10 @@ fn prepare(test: &mut Test<'_, '_>, kind: IrqType, quiesced: bool) -> Result {
     let edu = Arc::new(Edu::new(test.dev)?, GFP_KERNEL)?;
     // What was raised before is not for this handler.
     edu.0.write32(!0, edu::ACKNOWLEDGE);
-    test.dev
+    let vectors = test
+        .dev
         .alloc_irq_vectors(1, 1, IrqTypes::default().with(kind))?;
+    test.kept.vectors = Some(vectors);
     let pool = Arc::new(Pool::new(dma, c_str!("handler"), 8, 0)?, GFP_KERNEL)?;
     let mut vector = VVec::new();
     vector.extend_from_slice(&pattern(5000, 2)?, GFP_KERNEL)?;
@@ -228,7 +230,7 @@ pub(crate) fn running_start<'data>(
     data: &'data Data<'_>,
 ) -> Result {
     let hard = data.kept.hard.as_ref().ok_or(EINVAL)?;
-    dev.request_irq(0, c_str!("dma_cases"), hard)?;
+    dev.request_irq(data.vector(0)?, Flags::SHARED, c_str!("dma_cases"), hard)?;
     hard.edu.lock().as_ref().ok_or(EINVAL)?.set_master(dev)?;
     raise(hard)
 }
@@ -243,7 +245,7 @@ pub(crate) fn quiesced_start<'data>(
     data: &'data Data<'_>,
 ) -> Result {
     let hard = data.kept.hard.as_ref().ok_or(EINVAL)?;
-    dev.request_irq(0, c_str!("dma_cases"), hard)
+    dev.request_irq(data.vector(0)?, Flags::SHARED, c_str!("dma_cases"), hard)
 }
 
 pub(crate) fn quiesced_unbind(dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {

@@ -6,13 +6,15 @@ use crate::{coherent::bytes, edu, edu::Edu, Data, Test};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use kernel::{
     c_str,
+    cpu::{nr_cpu_ids, CpuId},
     device::{Core, Start},
+    fmt,
     io::Io,
     io_project,
-    irq::{Handler, IrqReturn, ThreadedHandler, ThreadedIrqReturn},
+    irq::{Flags, Handler, IrqReturn, ThreadedHandler, ThreadedIrqReturn},
     pci::{self, IrqType, IrqTypes},
     prelude::*,
-    str::CStr,
+    str::{CStr, CString},
     sync::Completion,
     time::{msecs_to_jiffies, msleep},
 };
@@ -30,6 +32,13 @@ pub(crate) struct Counter<'bound> {
 }
 
 const NUMBER: usize = 0x5678;
+
+const FLAGS: Flags = Flags::SHARED;
+
+/// A name that tells devices apart.
+pub(crate) fn name(dev: &pci::Device<Start<'_>>) -> Result<CString> {
+    CString::try_from_fmt(fmt!("dma_cases {}", dev.as_ref().name()))
+}
 
 impl<'bound> Counter<'bound> {
     fn new(edu: Edu<'bound>) -> Result<Self> {
@@ -123,27 +132,54 @@ impl Handler for Never {
 pub(crate) fn vectors(test: &mut Test<'_, '_>) -> Result {
     let dev = test.dev;
     let all = IrqTypes::all();
-    check!(dev.alloc_irq_vectors(1, 1, all) == Err(EINVAL)); // not enabled
+    let refused = |min, max, types| dev.alloc_irq_vectors(min, max, types).err();
+    check!(refused(1, 1, all) == Some(EINVAL)); // not enabled
     dev.enable_device_mem()?;
     for (min, max) in [(0, 0), (0, 1), (2, 1), (u32::MAX, 1)] {
-        check!(dev.alloc_irq_vectors(min, max, all) == Err(EINVAL));
+        check!(refused(min, max, all) == Some(EINVAL));
     }
-    check!(dev.alloc_irq_vectors(1, 1, IrqTypes::default()) == Err(EINVAL));
+    check!(refused(1, 1, IrqTypes::default()) == Some(EINVAL));
     for min in [2, 33, 2049, i32::MAX as u32 + 1, u32::MAX] {
-        check!(dev.alloc_irq_vectors(min, u32::MAX, all) == Err(ENOSPC));
+        check!(refused(min, u32::MAX, all) == Some(ENOSPC));
     }
     let messages = IrqTypes::default().with(IrqType::Msi);
-    check!(dev.alloc_irq_vectors(1, u32::MAX, messages) == Ok(1));
-    for types in [all, messages, IrqTypes::default()] {
-        check!(dev.alloc_irq_vectors(1, 1, types) == Err(EBUSY));
+    for (types, kind) in [
+        (messages, IrqType::Msi),
+        (all, IrqType::Msi),
+        (IrqTypes::default().with(IrqType::Intx), IrqType::Intx),
+        (messages.with(IrqType::MsiX), IrqType::Msi),
+    ] {
+        // They are freed each time.
+        let vectors = dev.alloc_irq_vectors(1, u32::MAX, types)?;
+        check!((vectors.len(), vectors.irq_type()) == (1, kind));
+        for types in [all, messages, IrqTypes::default()] {
+            check!(refused(1, 1, types) == Some(EBUSY));
+        }
+        for index in [1, 2, 2048, usize::MAX] {
+            check!(vectors.index(index).err() == Some(EINVAL));
+        }
+        check!(vectors.index(0)?.irq_type() == kind);
+        check!(core::ptr::eq(vectors.index(0)?.vectors(), &vectors));
     }
+    Ok(())
+}
+
+/// What is leaked is freed all the same, when the driver is unbound.
+pub(crate) fn vectors_leaked(test: &mut Test<'_, '_>) -> Result {
+    let dev = test.dev;
+    dev.enable_device_mem()?;
+    core::mem::forget(dev.alloc_irq_vectors(1, 1, IrqTypes::default().with(IrqType::Msi))?);
+    check!(dev.alloc_irq_vectors(1, 1, IrqTypes::all()).err() == Some(EBUSY));
     Ok(())
 }
 
 fn counter(test: &mut Test<'_, '_>, kind: IrqType) -> Result {
     let edu = Edu::new(test.dev)?;
-    test.dev
+    let vectors = test
+        .dev
         .alloc_irq_vectors(1, 1, IrqTypes::default().with(kind))?;
+    check!((vectors.len(), vectors.irq_type()) == (1, kind));
+    test.kept.vectors = Some(vectors);
     test.kept.counter = Some(Counter::new(edu)?);
     Ok(())
 }
@@ -159,7 +195,7 @@ pub(crate) fn pin(test: &mut Test<'_, '_>) -> Result {
 /// One after the other: the handler wakes up who waits for it.
 pub(crate) fn counted<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
     let counter = data.counter()?;
-    dev.request_irq(0, c_str!("dma_cases"), counter)?;
+    dev.request_irq(data.vector(0)?, FLAGS, c_str!("dma_cases"), counter)?;
     counter.edu.set_master(dev)?;
     check!(counter.counted() == 0);
     for number in 1..=20 {
@@ -178,7 +214,7 @@ pub(crate) fn threaded_start<'data>(
     data: &'data Data<'_>,
 ) -> Result {
     let counter = data.counter()?;
-    dev.request_threaded_irq(0, c_str!("dma_cases"), counter)?;
+    dev.request_threaded_irq(data.vector(0)?, FLAGS, c_str!("dma_cases"), counter)?;
     counter.edu.set_master(dev)?;
     for number in 1..=20 {
         counter.edu.0.write32(1, edu::RAISE);
@@ -204,38 +240,21 @@ pub(crate) fn wrong_start<'data>(dev: &pci::Device<Start<'data>>, data: &'data D
     ];
     let counter = data.counter()?;
     let name = c_str!("dma_cases");
-    for index in [1, 2, 2048, i32::MAX as u32 + 1, u32::MAX] {
-        check!(dev.request_irq(index, name, counter) == Err(EINVAL));
-        check!(dev.request_threaded_irq(index, name, counter) == Err(EINVAL));
-    }
+    let request = |name: &CStr| dev.request_irq(data.vector(0)?, FLAGS, name, counter);
+    let request_threaded =
+        |name: &CStr| dev.request_threaded_irq(data.vector(0)?, FLAGS, name, counter);
     for name in NAMES {
-        check!(dev.request_irq(0, name, counter) == Err(EINVAL));
-        check!(dev.request_threaded_irq(0, name, counter) == Err(EINVAL));
+        check!(request(name) == Err(EINVAL));
+        check!(request_threaded(name) == Err(EINVAL));
     }
-    dev.request_irq(0, name, counter)?;
-    check!(dev.request_irq(0, name, counter) == Err(EBUSY));
-    check!(dev.request_irq(0, c_str!("dma_cases 2"), &data.kept.never) == Err(EBUSY));
-    check!(dev.request_threaded_irq(0, name, counter) == Err(EBUSY));
+    request(name)?;
+    check!(request(name) == Err(EBUSY));
+    check!(request(c_str!("dma_cases 2")) == Err(EBUSY));
+    check!(request_threaded(name) == Err(EBUSY));
     counter.edu.set_master(dev)?;
     counter.edu.0.write32(1, edu::RAISE);
     counter.wait()?;
     check!(counter.counted() == 1);
-    Ok(())
-}
-
-/// Of a device that has a line, as it is enabled.
-pub(crate) fn no_vectors(test: &mut Test<'_, '_>) -> Result {
-    test.dev.enable_device_mem()
-}
-
-pub(crate) fn no_vectors_start<'data>(
-    dev: &pci::Device<Start<'data>>,
-    data: &'data Data<'_>,
-) -> Result {
-    for index in [0, 1, u32::MAX] {
-        let never = &data.kept.never;
-        check!(dev.request_irq(index, c_str!("dma_cases"), never) == Err(EINVAL));
-    }
     Ok(())
 }
 
@@ -258,7 +277,12 @@ pub(crate) fn spurious_start<'data>(
     data: &'data Data<'_>,
 ) -> Result {
     let counter = data.counter()?;
-    dev.request_irq(0, c_str!("dma_cases"), &data.kept.never)?;
+    dev.request_irq(
+        data.vector(0)?,
+        FLAGS,
+        c_str!("dma_cases"),
+        &data.kept.never,
+    )?;
     counter.edu.set_master(dev)?;
     for _ in 0..1000 {
         counter.edu.0.write32(1, edu::RAISE);
@@ -282,7 +306,7 @@ pub(crate) fn transfer_start<'data>(
     data: &'data Data<'_>,
 ) -> Result {
     let (counter, memory) = (data.counter()?, data.bytes()?);
-    dev.request_irq(0, c_str!("dma_cases"), counter)?;
+    dev.request_irq(data.vector(0)?, FLAGS, c_str!("dma_cases"), counter)?;
     counter.edu.set_master(dev)?;
     io_project!(memory, [try: ..32]).copy_from_slice(&[0x5a; 32]);
     counter.edu.fetch(memory.dma_address(), 0, 32)?;
@@ -314,7 +338,7 @@ pub(crate) fn raising_start<'data>(
     data: &'data Data<'_>,
 ) -> Result {
     let counter = data.counter()?;
-    dev.request_threaded_irq(0, c_str!("dma_cases"), counter)?;
+    dev.request_threaded_irq(data.vector(0)?, FLAGS, c_str!("dma_cases"), counter)?;
     counter.edu.set_master(dev)?;
     Ok(())
 }
@@ -330,11 +354,266 @@ pub(crate) fn raising_unbind(_dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> R
     Ok(())
 }
 
+/// The names that handlers are requested with are copied.
+pub(crate) use self::messages as named;
+
+pub(crate) fn named_start<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
+    let mut long = KVec::from_elem(b'n', 128, GFP_KERNEL)?;
+    long[127] = 0;
+    let vector = || data.vector(0);
+    {
+        let mut longer = KVec::from_elem(b'n', 129, GFP_KERNEL)?;
+        longer[128] = 0;
+        let longer = CStr::from_bytes_with_nul(&longer)?;
+        check!(dev.request_irq(vector()?, FLAGS, longer, &data.kept.never) == Err(EINVAL));
+    }
+    let counter = data.counter()?;
+    dev.request_irq(vector()?, Flags::TRIGGER_NONE, &name(dev)?, counter)?;
+    // What was the name is something else now; `cases.sh` looks for it.
+    drop(KVec::from_elem(b'x', 32, GFP_KERNEL)?);
+    check!(
+        dev.request_irq(vector()?, FLAGS, CStr::from_bytes_with_nul(&long)?, counter) == Err(EBUSY)
+    );
+    Ok(())
+}
+
+/// Waits for the handler, but not for itself.
+pub(crate) struct Slow<'bound> {
+    edu: Edu<'bound>,
+    vectors: pci::IrqVectorRegistration<'bound>,
+    began: Pin<KBox<Completion>>,
+    ended: AtomicUsize,
+    failed: AtomicUsize,
+}
+
+impl Slow<'_> {
+    /// Counts where it should be an error.
+    fn refused(&self, with: Error) {
+        let result = self
+            .vectors
+            .index(0)
+            .and_then(|vector| vector.synchronize());
+        self.failed
+            .fetch_add(usize::from(result != Err(with)), Ordering::SeqCst);
+    }
+}
+
+impl ThreadedHandler for Slow<'_> {
+    fn handle(&self) -> ThreadedIrqReturn {
+        let reasons = self.edu.0.read32(edu::STATUS);
+        if reasons == 0 {
+            return ThreadedIrqReturn::None;
+        }
+        self.edu.0.write32(reasons, edu::ACKNOWLEDGE);
+        self.refused(EINVAL);
+        ThreadedIrqReturn::WakeThread
+    }
+
+    fn handle_threaded(&self) -> IrqReturn {
+        self.began.complete();
+        self.refused(EBUSY);
+        msleep(50);
+        self.ended.fetch_add(1, Ordering::SeqCst);
+        IrqReturn::Handled
+    }
+}
+
+pub(crate) fn synchronized(test: &mut Test<'_, '_>) -> Result {
+    let edu = Edu::new(test.dev)?;
+    let messages = IrqTypes::default().with(IrqType::Msi);
+    test.kept.slow = Some(Slow {
+        vectors: test.dev.alloc_irq_vectors(1, 1, messages)?,
+        edu,
+        began: KBox::pin_init(Completion::new(), GFP_KERNEL)?,
+        ended: AtomicUsize::new(0),
+        failed: AtomicUsize::new(0),
+    });
+    Ok(())
+}
+
+fn slow<'a, 'bound>(data: &'a Data<'bound>) -> Result<&'a Slow<'bound>> {
+    data.kept.slow.as_ref().ok_or(EINVAL)
+}
+
+pub(crate) fn synchronized_start<'data>(
+    dev: &pci::Device<Start<'data>>,
+    data: &'data Data<'_>,
+) -> Result {
+    let slow = slow(data)?;
+    let vector = slow.vectors.index(0)?;
+    // Nothing to wait for.
+    vector.synchronize()?;
+    dev.request_threaded_irq(slow.vectors.index(0)?, FLAGS, c_str!("dma_cases"), slow)?;
+    slow.edu.set_master(dev)?;
+    for number in 1..=5 {
+        slow.edu.0.write32(1, edu::RAISE);
+        slow.began
+            .wait_for_completion_timeout(msecs_to_jiffies(crate::TIMEOUT as u32))?;
+        vector.synchronize()?;
+        check!(slow.ended.load(Ordering::SeqCst) == number);
+    }
+    check!(slow.failed.load(Ordering::SeqCst) == 0);
+    Ok(())
+}
+
+pub(crate) fn synchronized_unbind(_dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {
+    let slow = slow(data)?;
+    slow.edu.0.write32(1, edu::RAISE);
+    slow.began
+        .wait_for_completion_timeout(msecs_to_jiffies(crate::TIMEOUT as u32))?;
+    slow.vectors.index(0)?.synchronize()?;
+    check!(slow.ended.load(Ordering::SeqCst) == 6);
+    Ok(())
+}
+
+/// An interrupt that is disabled is handled later, once; and it is not enabled more often.
+pub(crate) use self::messages as disabled;
+
+pub(crate) fn disabled_start<'data>(
+    dev: &pci::Device<Start<'data>>,
+    data: &'data Data<'_>,
+) -> Result {
+    let counter = data.counter()?;
+    let vector = data.vector(0)?;
+    check!(vector.disable() == Err(EINVAL));
+    check!(vector.enable() == Err(EINVAL));
+    dev.request_irq(
+        data.vector(0)?,
+        Flags::TRIGGER_NONE,
+        c_str!("dma_cases"),
+        counter,
+    )?;
+    counter.edu.set_master(dev)?;
+    check!(vector.enable() == Err(EINVAL));
+    for depth in 1..=3 {
+        for _ in 0..depth {
+            vector.disable()?;
+        }
+        for _ in 0..10 {
+            counter.edu.0.write32(1, edu::RAISE);
+            counter.edu.0.write32(1, edu::ACKNOWLEDGE);
+        }
+        counter.edu.0.write32(1, edu::RAISE);
+        for _ in 1..depth {
+            vector.enable()?;
+        }
+        msleep(20);
+        vector.synchronize()?;
+        check!(counter.counted() == depth - 1);
+        vector.enable()?;
+        counter.wait()?;
+        check!(counter.counted() == depth);
+        check!(vector.enable() == Err(EINVAL));
+    }
+    // It stays disabled until the handler is removed, and after that nobody enables it.
+    vector.disable()?;
+    Ok(())
+}
+
+/// So it is where the handler disables it, and somebody else enables it: `raised` times.
+pub(crate) struct Polled<'bound> {
+    edu: Edu<'bound>,
+    vectors: pci::IrqVectorRegistration<'bound>,
+    raised: Pin<KBox<Completion>>,
+    count: AtomicUsize,
+}
+
+impl Polled<'_> {
+    fn vector(&self) -> Result<pci::IrqVector<'_>> {
+        self.vectors.index(0)
+    }
+
+    fn wait(&self) -> Result {
+        self.raised
+            .wait_for_completion_timeout(msecs_to_jiffies(crate::TIMEOUT as u32))
+    }
+}
+
+impl Handler for Polled<'_> {
+    fn handle(&self) -> IrqReturn {
+        self.count.fetch_add(1, Ordering::SeqCst);
+        if self.vector().and_then(|vector| vector.disable()).is_err() {
+            pr_err!("FAILED: a handler can't disable its interrupt\n");
+        }
+        self.raised.complete();
+        IrqReturn::Handled
+    }
+}
+
+/// When the handler is removed, the interrupt is disabled as often as it came.
+impl Drop for Polled<'_> {
+    fn drop(&mut self) {
+        for _ in 0..3 {
+            if self.vector().and_then(|vector| vector.enable()) != Err(EINVAL) {
+                pr_err!("FAILED: an interrupt is enabled without a handler\n");
+            }
+            if self.vector().and_then(|vector| vector.disable()) != Err(EINVAL) {
+                pr_err!("FAILED: an interrupt is disabled without a handler\n");
+            }
+        }
+        self.edu.0.write32(!0, edu::ACKNOWLEDGE);
+    }
+}
+
+pub(crate) fn polled(test: &mut Test<'_, '_>) -> Result {
+    let edu = Edu::new(test.dev)?;
+    let messages = IrqTypes::default().with(IrqType::Msi);
+    test.kept.polled = Some(Polled {
+        vectors: test.dev.alloc_irq_vectors(1, 1, messages)?,
+        edu,
+        raised: KBox::pin_init(Completion::new(), GFP_KERNEL)?,
+        count: AtomicUsize::new(0),
+    });
+    Ok(())
+}
+
+pub(crate) fn polled_start<'data>(
+    dev: &pci::Device<Start<'data>>,
+    data: &'data Data<'_>,
+) -> Result {
+    let polled = data.kept.polled.as_ref().ok_or(EINVAL)?;
+    dev.request_irq(polled.vector()?, FLAGS, c_str!("dma_cases"), polled)?;
+    polled.edu.set_master(dev)?;
+    for number in 1..=10 {
+        polled.edu.0.write32(1, edu::RAISE);
+        polled.wait()?;
+        polled.edu.0.write32(1, edu::ACKNOWLEDGE);
+        polled.edu.0.write32(1, edu::RAISE);
+        msleep(2);
+        check!(polled.count.load(Ordering::SeqCst) == 2 * number - 1);
+        polled.vector()?.enable()?;
+        polled.wait()?;
+        check!(polled.count.load(Ordering::SeqCst) == 2 * number);
+        polled.edu.0.write32(1, edu::ACKNOWLEDGE);
+        polled.vector()?.enable()?;
+    }
+    polled.edu.0.write32(1, edu::RAISE);
+    polled.wait()
+}
+
+/// A line, which others may share, is not this device's alone.
+pub(crate) use self::pin as line;
+
+pub(crate) fn line_start<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
+    let vector = data.vector(0)?;
+    dev.request_irq(data.vector(0)?, FLAGS, &name(dev)?, &data.kept.never)?;
+    check!(vector.disable() == Err(EINVAL));
+    check!(vector.enable() == Err(EINVAL));
+    check!(dev.set_irq_affinity_and_hint(&vector, cpu(0)?) == Err(EINVAL));
+    vector.synchronize()
+}
+
+fn cpu(number: u32) -> Result<CpuId> {
+    CpuId::from_u32(number).ok_or(EINVAL)
+}
+
 /// A device with many vectors, which raises none of them.
 pub(crate) fn several(test: &mut Test<'_, '_>) -> Result {
     test.dev.enable_device_mem()?;
     let messages = IrqTypes::default().with(IrqType::MsiX);
-    check!(test.dev.alloc_irq_vectors(3, 3, messages) == Ok(3));
+    let vectors = test.dev.alloc_irq_vectors(3, 3, messages)?;
+    check!((vectors.len(), vectors.irq_type()) == (3, IrqType::MsiX));
+    test.kept.vectors = Some(vectors);
     Ok(())
 }
 
@@ -342,13 +621,66 @@ pub(crate) fn several_start<'data>(
     dev: &pci::Device<Start<'data>>,
     data: &'data Data<'_>,
 ) -> Result {
-    let never = &data.kept.never;
+    let request = |index: usize| {
+        let name = CString::try_from_fmt(fmt!("dma_cases {index}"))?;
+        dev.request_irq(data.vector(index)?, FLAGS, &name, &data.kept.never)
+    };
     for index in [2, 0, 1] {
-        dev.request_irq(index, c_str!("dma_cases"), never)?;
+        request(index)?;
     }
     for index in 0..3 {
-        check!(dev.request_irq(index, c_str!("dma_cases"), never) == Err(EBUSY));
+        check!(request(index) == Err(EBUSY));
+        data.vector(index)?.synchronize()?;
     }
-    check!(dev.request_irq(3, c_str!("dma_cases"), never) == Err(EINVAL));
+    check!(request(3) == Err(EINVAL));
+    Ok(())
+}
+
+/// Each vector to a processor; `cases.sh` looks whether user space is told.
+pub(crate) use self::several as hinted;
+
+pub(crate) fn hinted_start<'data>(
+    dev: &pci::Device<Start<'data>>,
+    data: &'data Data<'_>,
+) -> Result {
+    check!(CpuId::from_u32(nr_cpu_ids()).is_none());
+    check!(CpuId::from_u32(u32::MAX).is_none());
+    let vector = data.vector(0)?;
+    check!(dev.set_irq_affinity_and_hint(&vector, cpu(0)?) == Err(EINVAL));
+    several_start(dev, data)?;
+    for index in 0..3 {
+        let vector = data.vector(index)?;
+        for number in 0..=index as u32 + 1 {
+            dev.set_irq_affinity_and_hint(&vector, cpu(number)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// The kernel gives each processor one.
+pub(crate) fn spread(test: &mut Test<'_, '_>) -> Result {
+    test.dev.enable_device_mem()?;
+    let none = IrqTypes::default().with_affinity();
+    check!(test.dev.alloc_irq_vectors(1, 1, none).err() == Some(EINVAL));
+    let messages = none.with(IrqType::MsiX).with(IrqType::Msi);
+    let vectors = test.dev.alloc_irq_vectors(1, u32::MAX, messages)?;
+    check!(vectors.irq_type() == IrqType::MsiX);
+    check!(vectors.len() as u32 == nr_cpu_ids());
+    test.kept.vectors = Some(vectors);
+    Ok(())
+}
+
+pub(crate) fn spread_start<'data>(
+    dev: &pci::Device<Start<'data>>,
+    data: &'data Data<'_>,
+) -> Result {
+    for index in 0..nr_cpu_ids() as usize {
+        let vector = data.vector(index)?;
+        dev.request_irq(data.vector(index)?, FLAGS, &name(dev)?, &data.kept.never)?;
+        check!(vector.disable() == Err(EINVAL));
+        check!(vector.enable() == Err(EINVAL));
+        check!(dev.set_irq_affinity_and_hint(&vector, cpu(0)?) == Err(EINVAL));
+        vector.synchronize()?;
+    }
     Ok(())
 }

@@ -100,9 +100,9 @@ impl irq::Handler for H {
         IrqReturn::None
     }
 }
-pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>) -> Result {
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vector: pci::IrqVector<'data>) -> Result {
     let local = H(1);
-    dev.request_irq(0, c_str!("test"), data.get_ref()) //~ dev.request_irq(0, c_str!("test"), &local)
+    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref()) //~ dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), &local)
 }
 
 //# a handler in a box of start | error[E0597]: `local` does not live long enough
@@ -112,9 +112,9 @@ impl irq::Handler for H {
         IrqReturn::None
     }
 }
-pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>) -> Result {
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vector: pci::IrqVector<'data>) -> Result {
     let local = KBox::new(H(1), GFP_KERNEL)?;
-    dev.request_irq(0, c_str!("test"), data.get_ref()) //~ dev.request_irq(0, c_str!("test"), &*local)
+    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref()) //~ dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), &*local)
 }
 
 //# a handler that borrows a local variable of start | error[E0597]: `number` does not live long enough
@@ -124,10 +124,10 @@ impl irq::Handler for H<'_> {
         IrqReturn::None
     }
 }
-pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H<'_>>) -> Result {
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H<'_>>, vector: pci::IrqVector<'data>) -> Result {
     let number = 1;
     let local = KBox::leak(KBox::new(H(&number), GFP_KERNEL)?);
-    dev.request_irq(0, c_str!("test"), data.get_ref()) //~ dev.request_irq(0, c_str!("test"), local)
+    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref()) //~ dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), local)
 }
 
 //# a handler that is borrowed from the data for less than 'data | error[E0621]: explicit lifetime required in the type of `data`
@@ -137,8 +137,8 @@ impl irq::Handler for H {
         IrqReturn::None
     }
 }
-pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>) -> Result { //~ pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&H>) -> Result {
-    dev.request_irq(0, c_str!("test"), data.get_ref())
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vector: pci::IrqVector<'data>) -> Result { //~ pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&H>, vector: pci::IrqVector<'data>) -> Result {
+    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref())
 }
 
 //# a 'data that is cut short | lifetime may not live long enough
@@ -158,8 +158,8 @@ impl irq::Handler for H {
         IrqReturn::None
     }
 }
-pub fn probe<'a>(dev: &'a pci::Device<Start<'a>>, handler: &'a H) -> Result { //~ pub fn probe<'a>(dev: &'a pci::Device<Core<'_>>, handler: &'a H) -> Result {
-    dev.request_irq(0, c_str!("test"), handler)
+pub fn probe<'a>(dev: &'a pci::Device<Start<'a>>, handler: &'a H, vector: pci::IrqVector<'a>) -> Result { //~ pub fn probe<'a>(dev: &'a pci::Device<Core<'_>>, handler: &'a H, vector: pci::IrqVector<'a>) -> Result {
+    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), handler)
 }
 
 //# a handler at any time | error[E0599]: no method named `request_irq` found for reference `&'a kernel::pci::Device<kernel::device::Bound>`
@@ -169,12 +169,12 @@ impl irq::Handler for H {
         IrqReturn::None
     }
 }
-pub fn later<'a>(dev: &'a pci::Device<Start<'a>>, handler: &'a H) -> Result { //~ pub fn later<'a>(dev: &'a pci::Device<Bound>, handler: &'a H) -> Result {
-    dev.request_irq(0, c_str!("test"), handler)
+pub fn later<'a>(dev: &'a pci::Device<Start<'a>>, handler: &'a H, vector: pci::IrqVector<'a>) -> Result { //~ pub fn later<'a>(dev: &'a pci::Device<Bound>, handler: &'a H, vector: pci::IrqVector<'a>) -> Result {
+    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), handler)
 }
 
-//# vectors at any time | error[E0599]: no method named `alloc_irq_vectors` found for reference `&kernel::pci::Device<kernel::device::Bound>`
-pub fn later(dev: &pci::Device<Core<'_>>) -> Result<u32> { //~ pub fn later(dev: &pci::Device<Bound>) -> Result<u32> {
+//# vectors at any time | error[E0599]: no method named `alloc_irq_vectors` found for reference `&'a kernel::pci::Device<kernel::device::Bound>`
+pub fn later<'a>(dev: &'a pci::Device<Core<'_>>) -> Result<pci::IrqVectorRegistration<'a>> { //~ pub fn later<'a>(dev: &'a pci::Device<Bound>) -> Result<pci::IrqVectorRegistration<'a>> {
     dev.alloc_irq_vectors(1, 1, pci::IrqTypes::all())
 }
 
@@ -195,8 +195,8 @@ pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<Setup<'bound>>
     dev.dma_setup()
 }
 
-//# vectors in start | error[E0599]: no method named `alloc_irq_vectors` found for reference `&kernel::pci::Device<kernel::device::Start<'_>>`
-pub fn start(dev: &pci::Device<Core<'_>>) -> Result<u32> { //~ pub fn start(dev: &pci::Device<Start<'_>>) -> Result<u32> {
+//# vectors in start | error[E0599]: no method named `alloc_irq_vectors` found for reference `&'a kernel::pci::Device<kernel::device::Start<'_>>`
+pub fn start<'a>(dev: &'a pci::Device<Core<'_>>) -> Result<pci::IrqVectorRegistration<'a>> { //~ pub fn start<'a>(dev: &'a pci::Device<Start<'_>>) -> Result<pci::IrqVectorRegistration<'a>> {
     dev.alloc_irq_vectors(1, 1, pci::IrqTypes::all())
 }
 
@@ -229,9 +229,9 @@ impl irq::ThreadedHandler for H {
         IrqReturn::None
     }
 }
-pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>) -> Result {
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vector: pci::IrqVector<'data>) -> Result {
     let local = H(1);
-    dev.request_threaded_irq(0, c_str!("test"), data.get_ref()) //~ dev.request_threaded_irq(0, c_str!("test"), &local)
+    dev.request_threaded_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref()) //~ dev.request_threaded_irq(vector, irq::Flags::SHARED, c_str!("test"), &local)
 }
 
 //# a handler that changes its data without a lock | error[E0594]: cannot assign to `self.0`, which is behind a `&` reference
@@ -323,4 +323,33 @@ pub fn keep<'bound>(dma: Dma<'bound>, pages: Pages) -> Result<SGTable<Owned<'bou
 pub fn put<T>(_value: T) {} //~ pub fn put<T: 'static>(_value: T) {}
 pub fn keep<'bound>(table: SGTable<Owned<'bound, Pages, FromDevice>>) {
     put(table)
+}
+
+//# vectors for longer than the binding | lifetime may not live long enough
+pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<pci::IrqVectorRegistration<'bound>> { //~ pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<pci::IrqVectorRegistration<'static>> {
+    dev.alloc_irq_vectors(1, 1, pci::IrqTypes::all())
+}
+
+//# a handler for vectors that are freed by start | error[E0597]: `vectors` does not live long enough
+pub struct H(u32);
+impl irq::Handler for H {
+    fn handle(&self) -> IrqReturn {
+        IrqReturn::None
+    }
+}
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vectors: &'data pci::IrqVectorRegistration<'_>) -> Result { //~ pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vectors: pci::IrqVectorRegistration<'_>) -> Result {
+    dev.request_irq(vectors.index(0)?, irq::Flags::SHARED, c_str!("test"), data.get_ref())
+}
+
+//# a handler for vectors that may be taken out of the data, and freed | error[E0597]: `guard` does not live long enough
+pub struct H(u32);
+impl irq::Handler for H {
+    fn handle(&self) -> IrqReturn {
+        IrqReturn::None
+    }
+}
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vectors: &'data kernel::sync::Mutex<pci::IrqVectorRegistration<'_>>, kept: pci::IrqVector<'data>) -> Result {
+    let guard = vectors.lock();
+    let vector = kept; //~ let vector = guard.index(0)?;
+    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref())
 }

@@ -22,8 +22,8 @@ impl irq::Handler for H {
         IrqReturn::None
     }
 }
-pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>) -> Result {
-    dev.request_irq(0, c_str!("test"), data.get_ref())?; //~ core::mem::forget::<KBox<H>>(dev.request_irq(0, c_str!("test"), data.get_ref())?);
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vector: pci::IrqVector<'data>) -> Result {
+    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref())?; //~ core::mem::forget::<KBox<H>>(dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref())?);
     Ok(())
 }
 
@@ -34,9 +34,9 @@ impl irq::Handler for H {
         IrqReturn::None
     }
 }
-pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>) -> Result {
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vector: pci::IrqVector<'data>) -> Result {
     let local = KBox::new(H(1), GFP_KERNEL)?;
-    dev.request_irq(0, c_str!("test"), data.get_ref())?; //~ dev.request_irq(0, c_str!("test"), &*local)?;
+    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref())?; //~ dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), &*local)?;
     core::mem::forget(local);
     Ok(())
 }

@@ -40,13 +40,15 @@ use kernel::{
         as_u64, dma_mb, dma_rmb, Coherent, Dma, DmaMask, FromDevice, Mapping, PageBox, Pool,
         PoolBox, PoolCoherent,
     },
+    fmt,
     init::{pin_init_array_from_fn, pin_init_scope},
     io::{io_project, io_read, Io},
-    irq::{IrqReturn, ThreadedHandler, ThreadedIrqReturn},
+    irq::{Flags, IrqReturn, ThreadedHandler},
     new_mutex,
     pci::{self, IrqType, IrqTypes},
     prelude::*,
     scatterlist::{Owned, SGTable},
+    str::CString,
     sync::{self, Arc, Mutex},
     time::{ktime_ms_delta, msecs_to_jiffies, msleep, usleep_range, Ktime, Msecs},
 };
@@ -703,11 +705,7 @@ impl Work<'_> {
 }
 
 impl ThreadedHandler for Reader<'_> {
-    fn handle(&self) -> ThreadedIrqReturn {
-        // By a message, and of this queue alone.
-        ThreadedIrqReturn::WakeThread
-    }
-
+    // In a thread alone: it comes by a message, and is of this queue.
     fn handle_threaded(&self) -> IrqReturn {
         let mut work = self.work.lock();
         if let Err(error) = work.reap() {
@@ -732,8 +730,7 @@ struct Nvme<'bound> {
     #[pin]
     identity: Mutex<Mapping<'bound, PageBox, FromDevice>>,
     lists: Lists<'bound>,
-    /// How many of the readers have an interrupt.
-    vectors: usize,
+    vectors: pci::IrqVectorRegistration<'bound>,
     #[pin]
     readers: [Reader<'bound>; READERS],
 }
@@ -781,7 +778,7 @@ impl pci::Driver for RustDmaNvme {
 
             let messages = IrqTypes::default().with(IrqType::Msi).with(IrqType::MsiX);
             let most = FIRST_VECTOR + READERS as u32;
-            let vectors = dev.alloc_irq_vectors(FIRST_VECTOR + 1, most, messages)? - FIRST_VECTOR;
+            let vectors = dev.alloc_irq_vectors(FIRST_VECTOR + 1, most, messages)?;
 
             let stride = capabilities.stride();
             let regs = Arc::new(regs, GFP_KERNEL)?;
@@ -796,7 +793,7 @@ impl pci::Driver for RustDmaNvme {
                 admin <- new_mutex!(admin),
                 identity <- new_mutex!(identity),
                 lists: Buffer::lists(dma)?,
-                vectors: vectors as usize,
+                vectors,
                 readers <- pin_init_array_from_fn(move |number| {
                     Reader::new(dma, shared.clone(), number as u32, entries, stride)
                 }),
@@ -808,8 +805,12 @@ impl pci::Driver for RustDmaNvme {
         let nvme = nvme.get_ref();
         dev.reset_and_set_master()?;
 
-        for (vector, reader) in Iterator::zip(FIRST_VECTOR.., &nvme.readers[..nvme.vectors]) {
-            dev.request_threaded_irq(vector, c_str!("rust_dma_nvme"), reader)?;
+        let first = FIRST_VECTOR as usize;
+        for (number, reader) in Iterator::zip(first..nvme.vectors.len(), &nvme.readers) {
+            let vector = nvme.vectors.index(number)?;
+            let name = fmt!("rust_dma_nvme {} {number}", dev.as_ref().name());
+            let name = CString::try_from_fmt(name)?;
+            dev.request_threaded_irq(vector, Flags::SHARED, &name, reader)?;
         }
         nvme.start(dev)
             .inspect_err(|error| dev_err!(dev, "failed: {error:?}\n"))
@@ -994,7 +995,7 @@ impl Nvme<'_> {
         let mut admin = self.admin.lock();
 
         // All numbers are one less than what they stand for.
-        let most = self.vectors as u32 - 1;
+        let most = self.vectors.len() as u32 - FIRST_VECTOR - 1;
         let granted = admin.run(&Command {
             opcode: opcode::SET_FEATURES,
             dwords: [FEATURE_QUEUES, (most << 16) | most, 0],
