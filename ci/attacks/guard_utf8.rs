@@ -11,7 +11,7 @@ use kernel::{
     io_project, new_mutex, pci,
     prelude::*,
     sync::Mutex,
-    time::msleep,
+    time::{delay::fsleep, Delta},
 };
 
 const N: usize = 512;
@@ -25,7 +25,9 @@ struct Data<'bound> {
 }
 
 struct Attack;
-kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(0x1234, 0x11e8), ())]);
+const EDU: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0x11e8);
+
+kernel::pci_device_table!(TABLE, (), [(EDU, ())]);
 
 impl Data<'_> {
     fn go(&self, from: u32, to: u32, command: u32) {
@@ -39,7 +41,7 @@ impl Data<'_> {
 impl pci::Driver for Attack {
     type IdInfo = ();
     type Data<'bound> = Data<'bound>;
-    const ID_TABLE: pci::IdTable<()> = TABLE;
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
 
     fn probe<'bound>(
         dev: &'bound pci::Device<Core<'_>>,
@@ -63,7 +65,7 @@ impl pci::Driver for Attack {
         source[N - 1] = 0xf0;
         let source = source.share();
         data.go(lower_32_bits(source.dma_address()), 0x40000, 0);
-        msleep(300);
+        fsleep(Delta::from_millis(300));
         let mut target = data.target.lock();
         data.go(0x40000, lower_32_bits(target.dma_address()), 2);
 
@@ -73,7 +75,7 @@ impl pci::Driver for Attack {
         let text = core::str::from_utf8(&copy).map_err(|_| EINVAL)?;
         let last = io_project!(&guard, [try: N - 1]);
         let before = last.read_val();
-        msleep(300);
+        fsleep(Delta::from_millis(300));
         let characters = core::hint::black_box(text).chars().count();
         if characters != N || core::str::from_utf8(core::hint::black_box(&copy)).is_err() {
             pr_err!("HIT: {characters} characters\n");

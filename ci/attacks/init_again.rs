@@ -5,13 +5,20 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
-    device::Core, init::pin_init_scope, pci, prelude::*, time::msleep, workqueue, Module,
+    device::Core,
+    init::pin_init_scope,
+    pci,
+    prelude::*,
+    time::{delay::fsleep, Delta},
+    workqueue, Module,
 };
 
 static REFUSED: AtomicUsize = AtomicUsize::new(0);
 
 struct Attack;
-kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(0x1234, 0x11e8), ())]);
+const EDU: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0x11e8);
+
+kernel::pci_device_table!(TABLE, (), [(EDU, ())]);
 
 fn again() -> Result {
     match <PciDriverModule as Module>::init(&THIS_MODULE) {
@@ -40,7 +47,7 @@ impl Drop for Last {
 impl pci::Driver for Attack {
     type IdInfo = ();
     type Data<'bound> = Last;
-    const ID_TABLE: pci::IdTable<()> = TABLE;
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
 
     fn probe<'bound>(
         _: &'bound pci::Device<Core<'_>>,
@@ -56,7 +63,7 @@ impl pci::Driver for Attack {
                     if again().is_ok() {
                         return;
                     }
-                    msleep(1);
+                    fsleep(Delta::from_millis(1));
                 }
             });
             Ok(Last)

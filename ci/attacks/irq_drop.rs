@@ -13,7 +13,7 @@ use kernel::{
     pci::{self, IrqTypes},
     prelude::*,
     scatterlist::{Owned, Pages, SGTable},
-    time::msleep,
+    time::{delay::fsleep, Delta},
 };
 
 struct Data<'bound> {
@@ -25,7 +25,9 @@ struct Data<'bound> {
 }
 
 struct Attack;
-kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(0x1234, 0x11e8), ())]);
+const EDU: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0x11e8);
+
+kernel::pci_device_table!(TABLE, (), [(EDU, ())]);
 
 impl Data<'_> {
     /// Returns how many of the calls went through.
@@ -76,7 +78,7 @@ impl Handler for Data<'_> {
 impl pci::Driver for Attack {
     type IdInfo = ();
     type Data<'bound> = Data<'bound>;
-    const ID_TABLE: pci::IdTable<()> = TABLE;
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
 
     fn probe<'bound>(
         dev: &'bound pci::Device<Core<'_>>,
@@ -105,7 +107,7 @@ impl pci::Driver for Attack {
         dev.request_irq(vector, Flags::SHARED, c_str!("irq_drop"), data.get_ref())?;
         for _ in 0..4 {
             data.regs.write32(1, 0x60);
-            msleep(100);
+            fsleep(Delta::from_millis(100));
         }
         if data.step.load(Ordering::Relaxed) == 4 {
             pr_info!("not hit\n");

@@ -13,7 +13,7 @@ use kernel::{
     irq::{Flags, Handler, IrqReturn},
     pci::{self, IrqTypes},
     prelude::*,
-    time::msleep,
+    time::{delay::fsleep, Delta},
 };
 
 static FIRST: AtomicU32 = AtomicU32::new(0);
@@ -25,7 +25,9 @@ struct Data<'bound> {
 }
 
 struct Attack;
-kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(0x1234, 0x11e8), ())]);
+const EDU: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0x11e8);
+
+kernel::pci_device_table!(TABLE, (), [(EDU, ())]);
 
 impl Data<'_> {
     fn go(&self, from: u32, to: u32, command: u32) {
@@ -55,7 +57,7 @@ impl Handler for Data<'_> {
 impl pci::Driver for Attack {
     type IdInfo = ();
     type Data<'bound> = Data<'bound>;
-    const ID_TABLE: pci::IdTable<()> = TABLE;
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
 
     fn probe<'bound>(
         dev: &'bound pci::Device<Core<'_>>,
@@ -82,7 +84,7 @@ impl pci::Driver for Attack {
         dev.reset_and_set_master()?;
         if FIRST.fetch_add(1, Ordering::Relaxed) < 3 {
             data.go(data.address(), 0x40000, 0);
-            msleep(200);
+            fsleep(Delta::from_millis(200));
         }
         let vector = data.get_ref().vectors.index(0)?;
         dev.request_irq(vector, Flags::SHARED, c_str!("unbind_busy"), data.get_ref())?;

@@ -16,7 +16,7 @@ use kernel::{
     prelude::*,
     scatterlist::{Owned, Pages, SGTable},
     sync::Arc,
-    time::msleep,
+    time::{delay::fsleep, Delta},
 };
 
 const N: usize = 4096;
@@ -28,7 +28,9 @@ struct Data<'bound> {
 }
 
 struct Attack;
-kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(0x1234, 0x11e8), ())]);
+const EDU: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0x11e8);
+
+kernel::pci_device_table!(TABLE, (), [(EDU, ())]);
 
 fn good() -> u32 {
     42
@@ -64,7 +66,7 @@ impl Data<'_> {
                 GFP_KERNEL,
             )?;
         }
-        msleep(300);
+        fsleep(Delta::from_millis(300));
         let all = || {
             Iterator::chain(calls.iter(), &more)
                 .flat_map(|calls| core::hint::black_box(calls).iter())
@@ -127,7 +129,7 @@ impl Data<'_> {
 impl pci::Driver for Attack {
     type IdInfo = ();
     type Data<'bound> = Data<'bound>;
-    const ID_TABLE: pci::IdTable<()> = TABLE;
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
 
     fn probe<'bound>(
         dev: &'bound pci::Device<Core<'_>>,
@@ -153,7 +155,7 @@ impl pci::Driver for Attack {
                 512,
                 0,
             );
-            msleep(200);
+            fsleep(Delta::from_millis(200));
         }
         data.all()?;
         // And now in a failing `start`, with the last transfer under way.

@@ -12,8 +12,8 @@ use kernel::{
     c_str,
     device::{Core, Start},
     dma::{
-        as_u64, dma_rmb, dma_wmb, Bidirectional, Coherent, Direction, Dma, DmaAddress, DmaMask,
-        FromDevice, Mappable, Mapping, Plain, Pool, PoolBox, PoolCoherent, PoolRef,
+        as_u64, Bidirectional, Coherent, Direction, Dma, DmaAddress, DmaMask, FromDevice, Mappable,
+        Mapping, Plain, Pool, PoolBox, PoolCoherent, PoolRef,
     },
     init::pin_init_scope,
     io::{io_project, io_read, io_write, Io},
@@ -22,8 +22,11 @@ use kernel::{
     pci,
     prelude::*,
     scatterlist::{Owned, Pages, SGMemory, SGTable},
-    sync::{Mutex, SpinLock},
-    time::{ktime_ms_delta, usleep_range, Ktime},
+    sync::{
+        barrier::{dma_mb, Read, Write},
+        Mutex, SpinLock,
+    },
+    time::{delay::fsleep, ktime_ms_delta, Delta, Ktime},
 };
 
 const SAMPLES: usize = 5;
@@ -235,7 +238,7 @@ impl Ring<'_> {
 
         io_write!(self.descriptors, [try: at].addr, addr);
         io_write!(self.descriptors, [try: at].len, len);
-        dma_wmb();
+        dma_mb(Write);
         io_write!(self.descriptors, [try: at].flags, phase(self.tail));
         self.tail = self.tail.wrapping_add(1);
         Ok(())
@@ -247,7 +250,7 @@ impl Ring<'_> {
         if io_read!(self.descriptors, [try: at].flags) & 1 != phase(*head) {
             return Ok(None);
         }
-        dma_rmb();
+        dma_mb(Read);
         let len = io_read!(self.descriptors, [try: at].len);
         *head = head.wrapping_add(1);
         Ok(Some(len))
@@ -476,7 +479,7 @@ impl<'bound> Queue<'bound> {
             }
 
             // The rest of the entry is to be read after the phase.
-            dma_rmb();
+            dma_mb(Read);
             let result = u32::from_le(io_read!(self.completions, [try: at].result));
             let id = u16::from_le(io_read!(self.completions, [try: at].command));
 
@@ -529,7 +532,7 @@ impl<'bound> Queue<'bound> {
                 pr_err!("command {id} timed out\n");
                 return Err(ETIMEDOUT);
             }
-            usleep_range(20, 100);
+            fsleep(Delta::from_micros(20));
         }
     }
 }
@@ -565,7 +568,7 @@ impl Device {
     fn complete(&mut self, queue: &Queue<'_>, id: u16) -> Result {
         io_write!(queue.completions, [try: self.head].result, 0);
         io_write!(queue.completions, [try: self.head].command, id.to_le());
-        dma_wmb();
+        dma_mb(Write);
         io_write!(queue.completions, [try: self.head].status, self.phase.to_le());
         self.head = after(self.head, queue.entries());
         if self.head == 0 {
@@ -657,13 +660,15 @@ struct Data<'bound> {
     bench: Mutex<Bench<'bound>>,
 }
 
-kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(0x1234, 0x11e8), ())]);
+const EDU: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0x11e8);
+
+kernel::pci_device_table!(TABLE, (), [(EDU, ())]);
 
 impl pci::Driver for BenchRust {
     type IdInfo = ();
     type Data<'bound> = Data<'bound>;
 
-    const ID_TABLE: pci::IdTable<()> = TABLE;
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
 
     fn probe<'bound>(
         dev: &'bound pci::Device<Core<'_>>,

@@ -8,11 +8,12 @@ use crate::{
 };
 use kernel::{
     device::Start,
-    dma::{dma_mb, dma_rmb, dma_wmb, Coherent},
+    dma::Coherent,
     dma_struct,
     io::Io,
     io_project, io_read, io_write, pci,
     prelude::*,
+    sync::barrier::{dma_mb, Full, Read, Write},
 };
 
 dma_struct! {
@@ -289,11 +290,11 @@ pub(crate) fn barriers(test: &mut Test<'_, '_>) -> Result {
     let slice = Coherent::<[u32]>::zeroed_slice(test.dma()?, 2, GFP_KERNEL)?;
     for value in 0..1000 {
         io_write!(slice, [try: 0], value);
-        dma_wmb();
+        dma_mb(Write);
         io_write!(slice, [try: 1], value);
-        dma_mb();
+        dma_mb(Full);
         check!(io_read!(slice, [try: 1]) == value);
-        dma_rmb();
+        dma_mb(Read);
         check!(io_read!(slice, [try: 0]) == value);
     }
     Ok(())
@@ -340,7 +341,7 @@ pub(crate) fn volatile_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> R
     edu.fetch(flags.dma_address(), 0, 4)?;
     let store = || -> Result {
         io_write!(flags, .done, 0);
-        dma_mb();
+        dma_mb(Full);
         edu.begin_store(0, io_project!(flags, .done).dma_address(), 4)
     };
     store()?;

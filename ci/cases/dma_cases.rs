@@ -95,7 +95,7 @@ const CASE: Case = Case {
 };
 
 /// An ID of no device, which only `driver_data` picks from.
-const NONE: pci::DeviceId = pci::DeviceId::from_id(0x1234, 0xffff);
+const NONE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0xffff);
 
 macro_rules! cases {
     (
@@ -348,7 +348,7 @@ impl pci::Driver for Cases {
     type IdInfo = Case;
     type Data<'bound> = Data<'bound>;
 
-    const ID_TABLE: pci::IdTable<Case> = TABLE;
+    const ID_TABLE: pci::IdTable<Case> = &TABLE;
 
     fn probe<'bound>(
         dev: &'bound pci::Device<Core<'_>>,

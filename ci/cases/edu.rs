@@ -12,7 +12,7 @@ use kernel::{
     pci,
     prelude::*,
     scatterlist::{Owned, SGMemory, SGTable},
-    time::{ktime_ms_delta, msleep, Ktime},
+    time::{delay::fsleep, ktime_ms_delta, Delta, Ktime},
 };
 
 pub(crate) const BUFFER: u32 = 0x4_0000;
@@ -96,7 +96,7 @@ impl<'bound> Edu<'bound> {
             if ktime_ms_delta(Ktime::ktime_get(), start) > crate::TIMEOUT {
                 return Err(ETIMEDOUT);
             }
-            msleep(10);
+            fsleep(Delta::from_millis(10));
         }
         Ok(())
     }

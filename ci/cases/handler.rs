@@ -18,7 +18,7 @@ use kernel::{
     prelude::*,
     scatterlist::{Owned, Pages, SGTable},
     sync::{Arc, Completion, Mutex, SpinLock},
-    time::msecs_to_jiffies,
+    time::{delay::fsleep, msecs_to_jiffies, Delta, Ktime},
 };
 
 type Table<'bound, M> = SGTable<Owned<'bound, M, FromDevice>>;
@@ -75,6 +75,17 @@ impl<'bound> Hard<'bound> {
         for bar in 0..3 {
             check!(dev.iomap_region(bar, c_str!("inside")).err() == Some(EINVAL));
         }
+
+        // Waits that can say so; and one that is busy instead.
+        let (done, once) = (&self.done, msecs_to_jiffies(1));
+        check!(done.wait_for_completion_timeout(once) == Err(EINVAL));
+        check!(done.wait_for_completion_interruptible() == Err(EINVAL));
+        check!(done.wait_for_completion_killable() == Err(EINVAL));
+        check!(done.wait_for_completion_interruptible_timeout(once) == Err(EINVAL));
+        check!(done.wait_for_completion_killable_timeout(once) == Err(EINVAL));
+        let begin = Ktime::ktime_get();
+        fsleep(Delta::from_micros(2500));
+        check!((Ktime::ktime_get() - begin).to_ns() >= 2_500_000);
 
         // What can.
         let before = dma.parked().count;

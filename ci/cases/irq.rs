@@ -16,7 +16,7 @@ use kernel::{
     prelude::*,
     str::{CStr, CString},
     sync::Completion,
-    time::{msecs_to_jiffies, msleep},
+    time::{delay::fsleep, msecs_to_jiffies, Delta},
 };
 
 /// Whether there is no [`Counter`]. Its handlers are not called then.
@@ -97,7 +97,7 @@ impl ThreadedHandler for Counter<'_> {
 
     fn handle_threaded(&self) -> IrqReturn {
         // It may sleep.
-        msleep(1);
+        fsleep(Delta::from_millis(1));
         self.in_thread.fetch_add(1, Ordering::SeqCst);
         self.done.complete();
         IrqReturn::Handled
@@ -109,7 +109,7 @@ impl Drop for Counter<'_> {
     fn drop(&mut self) {
         let counted = self.counted();
         self.edu.0.write32(1, edu::RAISE);
-        msleep(20);
+        fsleep(Delta::from_millis(20));
         if self.counted() != counted {
             pr_err!("FAILED: a handler is called while the data is dropped\n");
         }
@@ -412,7 +412,7 @@ impl ThreadedHandler for Slow<'_> {
     fn handle_threaded(&self) -> IrqReturn {
         self.began.complete();
         self.refused(EBUSY);
-        msleep(50);
+        fsleep(Delta::from_millis(50));
         self.ended.fetch_add(1, Ordering::SeqCst);
         IrqReturn::Handled
     }
@@ -497,7 +497,7 @@ pub(crate) fn disabled_start<'data>(
         for _ in 1..depth {
             vector.enable()?;
         }
-        msleep(20);
+        fsleep(Delta::from_millis(20));
         vector.synchronize()?;
         check!(counter.counted() == depth - 1);
         vector.enable()?;
@@ -579,7 +579,7 @@ pub(crate) fn polled_start<'data>(
         polled.wait()?;
         polled.edu.0.write32(1, edu::ACKNOWLEDGE);
         polled.edu.0.write32(1, edu::RAISE);
-        msleep(2);
+        fsleep(Delta::from_millis(2));
         check!(polled.count.load(Ordering::SeqCst) == 2 * number - 1);
         polled.vector()?.enable()?;
         polled.wait()?;

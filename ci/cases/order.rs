@@ -208,7 +208,7 @@ pub(crate) fn reset_function_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>
     let (nvme, memory) = (data.kept.nvme.as_ref().ok_or(EINVAL)?, data.bytes()?);
     let ready = || -> Result<bool> {
         for _ in 0..100 {
-            kernel::time::msleep(10);
+            kernel::time::delay::fsleep(kernel::time::Delta::from_millis(10));
             if nvme.read32(STATUS) & READY != 0 {
                 return Ok(true);
             }

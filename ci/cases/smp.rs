@@ -10,11 +10,12 @@ use crate::{
 use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
     device::Start,
-    dma::{dma_mb, Coherent, CoherentBox, CoherentHandle},
+    dma::{Coherent, CoherentBox, CoherentHandle},
     io::Io,
     io_project, io_read, io_write, pci,
     prelude::*,
-    time::msleep,
+    sync::barrier::{dma_mb, Full},
+    time::{delay::fsleep, Delta},
 };
 
 const WORKERS: usize = 4;
@@ -29,7 +30,7 @@ fn at_once(work: impl Fn(usize) -> Result + Sync) -> Result {
             if begun.load(Ordering::SeqCst) == WORKERS {
                 break;
             }
-            msleep(1);
+            fsleep(Delta::from_millis(1));
         }
         if work(number).is_err() {
             failed.fetch_add(1, Ordering::SeqCst);
@@ -107,7 +108,7 @@ pub(crate) fn device_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Res
     memory.copy_from_slice(&all);
     edu.fetch(memory.dma_address(), 0, 4096)?;
     memory.copy_from_slice(&KVec::from_elem(0, 4096, GFP_KERNEL)?);
-    dma_mb();
+    dma_mb(Full);
     at_once(|number| {
         if number == 0 {
             return edu.store(0, memory.dma_address(), 4096);
@@ -119,7 +120,7 @@ pub(crate) fn device_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Res
             if found == [0xff; 64] {
                 return Ok(());
             }
-            msleep(10);
+            fsleep(Delta::from_millis(10));
         }
         Err(ETIMEDOUT)
     })

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
     prelude::*,
     sync::Completion,
-    time::{ktime_ms_delta, msecs_to_jiffies, msleep, Jiffies, Ktime},
+    time::{delay::fsleep, ktime_ms_delta, msecs_to_jiffies, Delta, Jiffies, Ktime},
 };
 
 fn completion() -> Result<Pin<KBox<Completion>>> {
@@ -58,7 +58,7 @@ pub(crate) fn others(_test: &mut Test<'_, '_>) -> Result {
     ];
     run(4, &|number| {
         if number == 3 {
-            msleep(50);
+            fsleep(Delta::from_millis(50));
             go.complete_all();
         } else if go.wait_for_completion_timeout(timeouts[number]).is_ok() {
             woken.fetch_add(1, Ordering::SeqCst);

@@ -71,11 +71,13 @@ pub fn count(dev: &pci::Device<Bound>) -> ARef<pci::Device> { //~ pub fn count(d
 //# the rights of a callback for longer than it | error[E0277]: `kernel::pci::Device<kernel::device::Core<'bound>>` cannot be shared between threads safely
 pub struct D;
 pub struct Data<'bound>(&'bound pci::Device<Bound>); //~ pub struct Data<'bound>(&'bound pci::Device<Core<'bound>>);
-kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(1, 1), ())]);
+const DEVICE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(1), 1);
+
+kernel::pci_device_table!(TABLE, (), [(DEVICE, ())]);
 impl pci::Driver for D {
     type IdInfo = ();
     type Data<'bound> = Data<'bound>;
-    const ID_TABLE: pci::IdTable<()> = TABLE;
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
     fn probe<'bound>(dev: &'bound pci::Device<Core<'_>>, _: Option<&'bound ()>) -> impl PinInit<Data<'bound>, Error> + 'bound {
         pin_init_scope(move || Ok(Data(dev))) //~ pin_init_scope(move || -> Result<Data<'bound>> { let _ = dev; Err(EINVAL) })
     }
@@ -256,7 +258,9 @@ impl irq::Handler for H<'_> {
 
 //# the data kept by start for longer than 'data | lifetime may not live long enough
 pub struct D;
-kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(1, 1), ())]);
+const DEVICE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(1), 1);
+
+kernel::pci_device_table!(TABLE, (), [(DEVICE, ())]);
 pub struct Invariant<'bound>(core::cell::Cell<Option<&'bound u32>>, u32);
 impl<'bound> Invariant<'bound> {
     fn keep(&self, kept: &'bound u32) { self.0.set(Some(kept)) }
@@ -265,7 +269,7 @@ impl<'bound> Invariant<'bound> {
 impl pci::Driver for D {
     type IdInfo = ();
     type Data<'bound> = Invariant<'bound>;
-    const ID_TABLE: pci::IdTable<()> = TABLE;
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
     fn probe<'bound>(_: &'bound pci::Device<Core<'_>>, _: Option<&'bound ()>) -> impl PinInit<Invariant<'bound>, Error> + 'bound {
         Invariant(core::cell::Cell::new(None), 0)
     }

@@ -5,11 +5,13 @@ pub fn register(module: &'static ThisModule) -> impl PinInit<driver::Registratio
     unsafe { driver::Registration::new(c_str!("test"), module) } //~ driver::Registration::new(c_str!("test"), module)
 }
 pub struct D;
-kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(1, 1), ())]);
+const DEVICE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(1), 1);
+
+kernel::pci_device_table!(TABLE, (), [(DEVICE, ())]);
 impl pci::Driver for D {
     type IdInfo = ();
     type Data<'bound> = ();
-    const ID_TABLE: pci::IdTable<()> = TABLE;
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
     fn probe<'bound>(_: &'bound pci::Device<Core<'_>>, _: Option<&'bound ()>) -> impl PinInit<(), Error> + 'bound {
         pin_init_scope(|| Ok(()))
     }

@@ -65,7 +65,9 @@ dma_struct! {
     }
 }
 
-kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(0x1234, 0x11e8), ())]);
+const EDU: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0x11e8);
+
+kernel::pci_device_table!(TABLE, (), [(EDU, ())]);
 
 type Case<'bound> = fn(&Edu<'bound>) -> Result;
 
@@ -73,7 +75,7 @@ impl pci::Driver for Test {
     type IdInfo = ();
     type Data<'bound> = Edu<'bound>;
 
-    const ID_TABLE: pci::IdTable<()> = TABLE;
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
 
     fn probe<'bound>(
         dev: &'bound pci::Device<Core<'_>>,
@@ -373,7 +375,11 @@ impl<'bound> Edu<'bound> {
         check!(same(to.for_cpu().bytes(), 0, &expected)?);
         check!(same(to.for_cpu().bytes(), 0, &expected)?);
         let second = to.for_cpu_range(PAGE_SIZE..2 * PAGE_SIZE)?;
-        check!(same(second.bytes(), 0, &expected[PAGE_SIZE..][..PAGE_SIZE])?);
+        check!(same(
+            second.bytes(),
+            0,
+            &expected[PAGE_SIZE..][..PAGE_SIZE]
+        )?);
         drop(second);
         let pages = self.edu.unmap_table(to)?;
         check!(same(pages.bytes(), 0, &expected)?);

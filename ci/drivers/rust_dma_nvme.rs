@@ -37,8 +37,7 @@ use kernel::{
     c_str,
     device::{Core, Start},
     dma::{
-        as_u64, dma_mb, dma_rmb, Coherent, Dma, DmaMask, FromDevice, Mapping, PageBox, Pool,
-        PoolBox, PoolCoherent,
+        as_u64, Coherent, Dma, DmaMask, FromDevice, Mapping, PageBox, Pool, PoolBox, PoolCoherent,
     },
     fmt,
     init::{pin_init_array_from_fn, pin_init_scope},
@@ -49,8 +48,12 @@ use kernel::{
     prelude::*,
     scatterlist::{Owned, SGTable},
     str::CString,
-    sync::{self, Arc, Mutex},
-    time::{ktime_ms_delta, msecs_to_jiffies, msleep, usleep_range, Ktime, Msecs},
+    sync::{
+        self,
+        barrier::{dma_mb, Full, Read},
+        Arc, Mutex,
+    },
+    time::{delay::fsleep, ktime_ms_delta, msecs_to_jiffies, Delta, Ktime, Msecs},
 };
 
 /// Base, section 3.1.3: controller properties, in BAR 0.
@@ -262,7 +265,7 @@ impl<'bound> Queue<'bound> {
     /// Tells the controller what was submitted.
     fn ring(&self) -> Result {
         // What was read of buffers is not to be read later, when the controller writes to them.
-        dma_mb();
+        dma_mb(Full);
 
         // This orders the writes of the entries before that of the register.
         self.regs.try_write32(self.tail as u32, self.tail_doorbell)
@@ -277,7 +280,7 @@ impl<'bound> Queue<'bound> {
         }
 
         // The rest of the entry is to be read after the phase, and so is the data.
-        dma_rmb();
+        dma_mb(Read);
         let id = u16::from_le(io_read!(entry, .command));
         let result = u32::from_le(io_read!(entry, .result));
 
@@ -304,7 +307,7 @@ impl<'bound> Queue<'bound> {
     /// Tells the controller which completions were taken.
     fn release(&self) -> Result {
         // The entries were read before the controller may write new ones.
-        dma_mb();
+        dma_mb(Full);
         self.regs.try_write32(self.head as u32, self.head_doorbell)
     }
 
@@ -330,7 +333,7 @@ impl<'bound> Queue<'bound> {
                     ETIMEDOUT
                 });
             }
-            usleep_range(20, 100);
+            fsleep(Delta::from_micros(20));
         }
     }
 }
@@ -737,13 +740,15 @@ struct Nvme<'bound> {
 
 // Not the class of all controllers: this module may be loaded for whatever is in the table, and a
 // system may have been booted from that.
-kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(0x1b36, 0x0010), ())]);
+const DEVICE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1b36), 0x0010);
+
+kernel::pci_device_table!(TABLE, (), [(DEVICE, ())]);
 
 impl pci::Driver for RustDmaNvme {
     type IdInfo = ();
     type Data<'bound> = Nvme<'bound>;
 
-    const ID_TABLE: pci::IdTable<()> = TABLE;
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
 
     fn probe<'bound>(
         dev: &'bound pci::Device<Core<'_>>,
@@ -880,7 +885,7 @@ impl Nvme<'_> {
             if late {
                 return Err(ETIMEDOUT);
             }
-            msleep(1);
+            fsleep(Delta::from_millis(1));
         }
     }
 
