@@ -43,6 +43,7 @@ mod forget;
 mod handler;
 mod io;
 mod irq;
+mod lock;
 mod order;
 mod park;
 mod pci_device;
@@ -158,6 +159,7 @@ cases! {
             reset_function { start: order::reset_function_start, device: NVME };
         smp: words, copies, allocations, device { start: smp::device_start };
         wait: one_by_one, all, others;
+        lock: order, tried, shared { start: lock::shared_start };
         irq: vectors, vectors_leaked, messages { start: irq::counted }, pin { start: irq::counted },
             threaded { start: irq::threaded_start },
             wrong { start: irq::wrong_start }, named { start: irq::named_start },
@@ -245,6 +247,7 @@ struct Kept<'bound> {
     slow: Option<irq::Slow<'bound>>,
     polled: Option<irq::Polled<'bound>>,
     vectors: Option<pci::IrqVectorRegistration<'bound>>,
+    shared: Option<lock::Shared<'bound>>,
     edu: Option<Edu<'bound>>,
     dma: Option<Dma<'bound>>,
     bytes: Option<Coherent<'bound, [u8]>>,

@@ -10,9 +10,10 @@ import root
 
 HEADER = """#![allow(dead_code, missing_docs, unreachable_pub, unused_imports, unused_must_use, unused_mut, unused_variables, private_interfaces)]
 use kernel::{
-    c_str, device::*, dma::{self, *}, dma_struct, driver, init::pin_init_scope, io::{Io, IoBase, Mmio, Region},
+    c_str, device::*, dma::{self, *}, dma_struct, driver, init::pin_init_scope,
+    interrupt::{local_interrupt_disable, LocalInterruptDisabled}, io::{Io, IoBase, Mmio, Region},
     io_project, io_read, io_write, irq::{self, IrqReturn}, pci, prelude::*, scatterlist::*,
-    sync::{Arc, Completion}, types::ARef,
+    sync::{Arc, Completion, SpinLockIrq}, types::ARef,
 };
 """
 
