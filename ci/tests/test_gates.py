@@ -102,6 +102,9 @@ class Judgement(unittest.TestCase):
         for content, there in ("config SAMPLE_RUST_MINIMAL\n", False), ("config SAMPLE_RUST_DMA\n", True):
             kconfig.write_text(content)
             self.assertEqual(there, "CONFIG_SAMPLE_RUST_DMA=" in gates.corners.config(gates.corners.CORNERS["no MSI"], self.obj))
+        # That of mainline's set.
+        kconfig.write_text("config SAMPLE_RUST_DMA\nconfig SAMPLE_RUST_DMA_EDU\n")
+        self.assertIn("CONFIG_SAMPLE_RUST_DMA=m\nCONFIG_SAMPLE_RUST_DMA_EDU=m", gates.corners.config(gates.corners.CORNERS["no MSI"], self.obj))
 
     def test_what_rests_on_a_gate_that_failed_is_not_run(self):
         row = self.results(gates.NAMES, {"build"})
