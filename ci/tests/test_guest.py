@@ -52,6 +52,21 @@ class Trouble(boot.Case):
     def test_command_passes(self):
         output = self.ends(Outcome.PASS, "--run", "lsmod; test -e /sys/bus/pci/devices/0000:00:01.0")
         self.assertIn("passed    command: exit status", output)
+        self.assertRegex(output, r"(?m)^passed    \d+ KUnit tests")
+
+    def test_what_it_printed(self):
+        """It is shown, and what the kernel said meanwhile; but not what others did before, nor results a second time."""
+        output = self.ends(Outcome.PASS, "--run", "echo first; modprobe rust_print; echo 'ok 1 so'; seq 500 | tail -n 3; printf '%01000d\\n' 7; printf last", "--append", "kunit.enable=0")
+        printed = re.search(r"^printed   (.*\n(?: {10}.*\n)*)passed    command: exit status\n", output, re.M)[1].replace("\n" + " " * 10, "\n").splitlines()
+        self.assertEqual(["first", "# ok 1 so", "498", "499", "500", f"{7:01000}", "last"], [line for line in printed if "rust_print: " not in line])
+        self.assertRegex("\n".join(printed), r"\[ +\d+\.\d+\] rust_print: Rust printing macros sample")
+        self.assertIn("left out  KUnit tests (kunit.enable=0)\n", output)
+        for words in "KTAP version", "Run /init", "boot-test: ":
+            self.assertNotIn(words, output)
+
+    def test_that_prints_much(self):
+        output = self.ends(Outcome.PASS, "--run", "seq 1000", "--append", "kunit.enable=0")
+        self.assertIn("\nprinted   (the last 400 of 1000 lines)\n          601\n", output)
 
     def test_what_a_program_says(self):
         """It is not the kernel's word, nor the results of a test; and none of it is lost."""
@@ -86,8 +101,9 @@ class Trouble(boot.Case):
         self.ends(Outcome.PASS, "--run", "grep -c ^processor /proc/cpuinfo | grep -x 2")
 
     def test_no_doctest(self):
-        output = self.ends(Outcome.NO_TEST, "--append", "kunit.enable=0")
-        self.assertIn("ran no KUnit test", output)
+        """None was asked for, with a command; without one, the tests are what the run is for. Nor is the parameter's last word another."""
+        for arguments in ("--append", "kunit.enable=0"), ("--append", "kunit.enable=0 kunit.enable=1 kunit.filter_glob=none", "--run", "true"):
+            self.assertIn("ran no KUnit test", self.ends(Outcome.NO_TEST, *arguments))
 
     def test_no_device(self):
         """The selftest of the sample skips itself where there is no device: not a pass."""

@@ -79,7 +79,7 @@ def command_line():
     add("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="the emulator's accelerator (default: KVM if it can start a guest, else TCG)")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--shell", action="store_true", help="an interactive shell in the guest, and no test")
-    what.add_argument("--run", metavar="COMMAND", help="run a command in the guest; its exit status is the result")
+    what.add_argument("--run", metavar="COMMAND", help="run a command in the guest; shows what it prints, and its exit status is the result")
     add("--add", metavar="FILE", action="append", default=[], type=pathlib.Path, help="put a file into the guest, at its top; may be given again")
     add("--disk", type=mebibytes, default=2, metavar="MIB", help="size of the guest's NVMe disk (default: 2)")
     add("--silence", type=number, default=60, metavar="SECONDS", help="a guest that prints nothing for so long hangs (default: 60)")
@@ -201,8 +201,8 @@ def prepare(options):
     return built, versions, programs
 
 
-def summary(options, built, versions, accelerator, said, found, began):
-    doctests, selftests = found
+def summary(options, built, versions, booted, began):
+    accelerator, said, (doctests, selftests), printed = booted
     print()
     print(f"base      {built.tree.base}")
     print(f"series    {built.tree.series}")
@@ -210,10 +210,17 @@ def summary(options, built, versions, accelerator, said, found, began):
     print(f"emulator  {built.arch.emulator} {versions[built.arch.emulator]}, {accelerator.upper()}")
     for line in said:
         print(f"          {line}")
+    if len(printed) > guest.SHOWN:
+        printed = [f"(the last {guest.SHOWN} of {len(printed)} lines)", *printed[-guest.SHOWN :]]
+    for heading, line in zip(["printed", *[""] * len(printed)], printed):
+        print(f"{heading:9} {line}".rstrip())
     for result in selftests:
         print(f"{result.status:9} {result.name}")
     skipped = sum(result.status == "skipped" for result in doctests)
-    print(f"passed    {len(doctests) - skipped} KUnit tests, Rust doctests among them" + (f"; {skipped} skipped" if skipped else ""))
+    if doctests:
+        print(f"passed    {len(doctests) - skipped} KUnit tests, Rust doctests among them" + (f"; {skipped} skipped" if skipped else ""))
+    else:
+        print("left out  KUnit tests (kunit.enable=0)")
     print("time      " + ", ".join(f"{name} {took:.1f} s" for name, took, _ in stage.times))
     log = built.obj / "console.log"
     if options.discard_log:
@@ -231,8 +238,7 @@ def main():
             built, versions, programs = prepare(options)
             if options.shell:
                 return guest.shell(built, options)
-            accelerator, said, found = guest.boot(built, options, programs)
-            summary(options, built, versions, accelerator, said, found, began)
+            summary(options, built, versions, guest.boot(built, options, programs), began)
     finally:
         stage.end_all()
     return Outcome.PASS

@@ -23,6 +23,7 @@ from outcome import Fail, Outcome
 DISK, DISK_SERIAL = "disk.img", "BOOTTEST"
 # KVM may be there, start the emulator, and yet run no guest.
 KVM_SILENCE = 10
+SHOWN = 400  # lines at most, of what was printed while a command ran
 
 
 # Initramfs --------------------------------------------------------------------
@@ -206,7 +207,7 @@ def read(stream, lines):
 
 
 def boot(built, options, programs):
-    """Boot the guest and judge it: (what to say of the accelerator, results). A Fail where it is not well."""
+    """Boot the guest and judge it: (accelerator, what to say of it, results, what was printed). A Fail where it is not well."""
     log = built.obj / "console.log"
     with stage.Stage("boot", built.obj / "log/boot") as here:
         said = []
@@ -226,7 +227,31 @@ def boot(built, options, programs):
             here.say(said[-1])
         here.note = f"{accelerator}"
     again = "run the guest again: " + shlex.join(command) + f"\nthe whole console: {log}"
-    return accelerator, said, judge(built, watcher, run.status, programs, again, options)
+    found = judge(built, watcher, run.status, programs, again, options)
+    return accelerator, said, found, printed(watcher.lines[watcher.begun : watcher.ended]) if options.run is not None else []
+
+
+def printed(lines):
+    """What a command and the kernel print, without the results of tests."""
+    found = []
+    for line in lines:
+        said = console.program(line)
+        if any(kind.match(console.kernel(line) if said is None else said) for kind in (results.HEADER, results.PLAN, results.RESULT)):
+            continue
+        if said is None:
+            found.append(line)
+        elif said.startswith("    # ... ") and found:  # see ci/guest/init
+            found[-1] += said.removeprefix("    # ... ")
+        else:
+            found.append(said.removeprefix("    "))
+    return found
+
+
+def without_kunit(options):
+    """Whether KUnit was told to run no test, for a command."""
+    told = re.findall(r"(?<!\S)kunit\.enable=(\S*)", " ".join(options.append))
+    # As the kernel reads a truth value.
+    return options.run is not None and bool(told) and re.match("[0nf]|of", told[-1], re.I) is not None
 
 
 def judge(built, watcher, status, programs, again, options):
@@ -256,7 +281,7 @@ def judge(built, watcher, status, programs, again, options):
     if watcher.ended is None:
         raise fail(Outcome.NO_TEST, "the guest stopped before its last test was over")
     for name, some in ("KUnit", doctests), ("selftest", selftests):
-        if not some:
+        if not some and not (some is doctests and without_kunit(options)):
             raise fail(Outcome.NO_TEST, f"the guest ran no {name} test")
     bad = [result for some in found for result in some if result.status not in ("passed", "skipped")]
     none = [result for result in bad if result.status == "no tests"]
