@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """Guests that go wrong, for real: each is told apart, in words and by exit status, and at once."""
 
+import hashlib
 import os
+import pathlib
 import random
 import re
+import tempfile
 
 import boot
 import guest
@@ -113,6 +116,21 @@ class Trouble(boot.Case):
     def test_emulator_does_not_start(self):
         output = self.ends(Outcome.EMULATOR, "--accel", "tcg", "--qemu", "-device nonsense")
         self.assertIn("'nonsense' is not a valid device model name", output)
+
+    def test_files_of_the_user_s(self):
+        """The emulator reads them where they are, by their names as the user has them; not where the build root has something of its own."""
+        with tempfile.TemporaryDirectory(prefix="boot-test ") as directory:
+            place = pathlib.Path(directory, "of mine")
+            # As a device's ROM is to begin.
+            content = bytearray(b"\x55\xaa".ljust(512, b"m"))
+            content[0x18:0x34] = b"\x1c\0\0\0PCIR".ljust(20, b"\0") + b"\1\0\0\0\0\x80\0\0"
+            place.write_bytes(content)
+            rom = f"-device 'edu,id=mine,romfile={os.path.relpath(place)}'"
+            run = 'for rom in /sys/bus/pci/devices/*/rom; do echo 1 >"$rom" && md5sum <"$rom"; done'
+            output = self.ends(Outcome.PASS, "--append", "kunit.enable=0", "--qemu", rom, "--run", run)
+            self.assertIn(f"printed   {hashlib.md5(content).hexdigest()}  -\n", output)
+        with tempfile.NamedTemporaryFile(dir="/usr/local") as file:
+            self.ends(Outcome.USAGE, "--qemu", f"-device edu,romfile={file.name}", says=[f"has no {file.name}", f"next:  copy it: cp {file.name} /tmp"])
 
     def test_more_processors_than_there_are(self):
         """They take turns: else the guest may stand still, or the emulator fail."""

@@ -96,6 +96,27 @@ class Options(boot.Case):
             options = boot_test.arguments()
         self.assertEqual((["-S", "-smp", "4"], ["--x"], "-y"), (options.qemu, options.append, options.run))
 
+    def test_files_for_the_emulator(self):
+        """What is a file, and is named as one, has its whole path; all else stays as it is."""
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="boot-test-"))
+        self.addCleanup(shutil.rmtree, directory)
+        for name in "edu", "x.img", "a,b", "sub/x.img":
+            (directory / name).parent.mkdir(exist_ok=True)
+            (directory / name).touch()
+        was = os.getcwd()
+        self.addCleanup(os.chdir, was)
+        os.chdir(directory)
+        for words, made, see in (
+            ("-device edu,x.img", "-device edu,x.img", []),
+            ("-drive file=x.img,if=none", "-drive file={}/x.img,if=none", ["x.img"]),
+            ("-drive if=none,file=sub/x.img -hda x.img", "-drive if=none,file={}/sub/x.img -hda {}/x.img", ["sub/x.img", "x.img"]),
+            ("-device edu,romfile=./a,,b", "-device edu,romfile={}/a,,b", ["a,b"]),
+            ("-drive file=fat:rw:./sub,id=x", "-drive file=fat:rw:{}/sub,id=x", ["sub"]),
+            ("-drive file=none.img -serial file:/dev/null x=/ -kernel nowhere/x", "-drive file=none.img -serial file:/dev/null x=/ -kernel nowhere/x", []),
+        ):
+            with self.subTest(words):
+                self.assertEqual((made.format(directory, directory).split(), [f"{directory}/{name}" for name in see]), guest.named(words.split()))
+
     def test_help(self):
         output = self.ends(Outcome.PASS, "--help")
         for outcome in Outcome:

@@ -52,6 +52,8 @@ examples:
   scripts/boot-test --append swiotlb=force    one more kernel parameter
   scripts/boot-test --qemu '-smp 4,sockets=4 -m 1G'
                                               more arguments for the emulator
+  scripts/boot-test --qemu '-drive file=my.img,if=none,id=my,format=raw,snapshot=on -device virtio-blk-pci,drive=my'
+                                              a file of yours: the emulator can read it, and not write to it
   scripts/boot-test --config kasan.config     more configuration; built beside, not over, the usual one
   scripts/boot-test --host-tools              this machine's compilers and emulator
 
@@ -74,7 +76,7 @@ def command_line():
     add("--host-tools", action="store_true", help="use this machine's own tools, not a build root's; their versions are checked first")
     add("--config", metavar="FILE", action="append", default=[], type=pathlib.Path, help="more kernel configuration, as a file of CONFIG_... lines")
     add("--append", metavar="PARAMETERS", action="append", default=[], help="more kernel parameters; may be given again")
-    add("--qemu", metavar="ARGUMENTS", action="append", default=[], help="more arguments for the emulator, as one word; may be given again")
+    add("--qemu", metavar="ARGUMENTS", action="append", default=[], help="more arguments for the emulator, as one word; it can read the files that they name; may be given again")
     add("--not-coherent", action="store_true", help="PCI devices that do not see the processors' caches (where a device tree describes the machine)")
     add("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="the emulator's accelerator (default: KVM if it can start a guest, else TCG)")
     what = parser.add_mutually_exclusive_group()
@@ -86,6 +88,7 @@ def command_line():
     add("--timeout", type=number, default=300, metavar="SECONDS", help="longest time for a boot with all tests (default: 300)")
     add("--discard-log", action="store_true", help="do not keep the console's log of a run that passed")
     add("-j", "--jobs", type=number, default=os.cpu_count(), metavar="N", help="parallel jobs of the build (default: one a processor)")
+    parser.set_defaults(see=[])  # files for the emulator
     return parser
 
 
@@ -101,6 +104,7 @@ def arguments():
         options.qemu = [word for words in options.qemu for word in shlex.split(words)]
     except ValueError as error:
         parser.error(f"--qemu: {error}")
+    options.qemu, options.see = guest.named(options.qemu)
     if options.not_coherent and not arch.ARCHES[options.arch].bridge:
         parser.error(f"--not-coherent: {options.arch} has no device tree")
     for name in "config", "add":

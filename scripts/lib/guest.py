@@ -117,8 +117,8 @@ def disk(built, size):
         part.rename(path)
 
 
-def emulator(built, accelerator, parameters, arguments, shell=False):
-    """The whole command that boots the guest."""
+def emulator(built, accelerator, parameters, arguments, see=(), shell=False):
+    """The whole command that boots the guest; the emulator can read the files `see`."""
     processors = re.findall(r"-smp (?:cpus=)?(\d+)", " ".join([*built.arch.machine, *arguments]))
     if accelerator == "tcg" and int(processors[-1]) > min(os.cpu_count(), 2):
         # With more threads than there are processors, one may wait for another that gets none for long.
@@ -132,7 +132,7 @@ def emulator(built, accelerator, parameters, arguments, shell=False):
         "-serial", "mon:stdio" if shell else "stdio", "-no-reboot", *devices(built, DISK),
         "-kernel", built.image, "-initrd", "initramfs.cpio",
         "-append", " ".join([append, *parameters]), *arguments,
-        terminal=shell,
+        terminal=shell, see=see,
     )  # fmt: skip
 
 
@@ -148,13 +148,37 @@ def devices(built, disk):
     return ["-device", built.arch.device, "-drive", drive, "-global", "nvme.mdts=8", "-device", f"nvme,drive=disk,serial={DISK_SERIAL}"]
 
 
+# Options of the emulator that name a file in their next word, and the keys that do so within one.
+FILE_OPTIONS = ("-bios", "-cdrom", "-dtb", "-fda", "-fdb", "-hda", "-hdb", "-hdc", "-hdd", "-initrd", "-kernel", "-mtdblock", "-pflash", "-readconfig", "-sd")
+FILE_KEYS = ("file", "filename", "mem-path", "path")
+
+
+def named(words):
+    """The emulator's arguments, with paths that do for it, which works elsewhere; and the files there are of them."""
+    made, found = [], []
+    for before, word in zip(["", *words], words):
+        parts = []
+        for part in re.split(r"(?<!,),(?!,)", word):
+            key, equals, value = part.rpartition("=")
+            protocol, colon, path = value.rpartition(":")  # as in fat:/directory
+            path = path.replace(",,", ",")  # so it is written within a word
+            if os.path.exists(path) and ("/" in path or key in FILE_KEYS or before in FILE_OPTIONS):
+                path = os.path.abspath(path)
+                if path.split("/")[1] not in ("", "dev", "proc", "sys"):
+                    found.append(path)
+                part = f"{key}{equals}{protocol}{colon}{path.replace(',', ',,')}"
+            parts.append(part)
+        made.append(",".join(parts))
+    return made, sorted({*found})
+
+
 def describe(built, options):
     """The emulator's arguments that are the user's: his own, and those for a machine described otherwise."""
     if not options.not_coherent:
         return options.qemu
     # The emulator can write the device tree that it would give to the guest. In it, PCI devices see the caches.
     tree, bridge = "not-coherent.dtb", built.arch.bridge
-    built.tools.output(*machine(built, "tcg"), *options.qemu, "-machine", f"dumpdtb={tree}")
+    built.tools.output(*machine(built, "tcg"), *options.qemu, "-machine", f"dumpdtb={tree}", see=options.see)
     built.tools.output("sh", "-ec", f"fdtput -d {tree} {bridge} dma-coherent; fdtput {tree} {bridge} dma-noncoherent")
     return [*options.qemu, "-dtb", tree]
 
@@ -215,7 +239,7 @@ def boot(built, options, programs):
         tries = accelerators(built, options.accel)
         arguments = describe(built, options)
         for at, accelerator in enumerate(tries):
-            command = emulator(built, accelerator, options.append, arguments)
+            command = emulator(built, accelerator, options.append, arguments, options.see)
             silence = min(KVM_SILENCE, options.silence) if accelerator == "kvm" and len(tries) > 1 else options.silence
             watcher = console.Watcher(options.silence, options.timeout, time.monotonic(), silence)
             run = Boot(command, watcher, log)
@@ -315,7 +339,7 @@ def shell(built, options):
     """An interactive shell in the guest."""
     disk(built, options.disk)
     accelerator = accelerators(built, options.accel)
-    command = emulator(built, accelerator[-1], options.append, describe(built, options), shell=True)
+    command = emulator(built, accelerator[-1], options.append, describe(built, options), options.see, shell=True)
     child = stage.start(command, foreground=True)
     try:
         child.wait()

@@ -225,6 +225,8 @@ def fetch(here, part, architecture, release, names):
 
 
 SRC, OBJ, CI, CACHE = "/src", "/obj", "/ci", "/ccache"
+# What of the root is in the way of the same path outside.
+SYSTEM = ("/usr", "/etc", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 
 
 class Tools:
@@ -242,8 +244,8 @@ class Tools:
         cache.mkdir(parents=True, exist_ok=True)
         self.src, self.obj, self.ci, self.cache = (place if root else str(real) for place, real in self.real.items())
 
-    def command(self, *argv, terminal=False, env=None):
-        """The command that runs argv among the tools, in the directory of objects."""
+    def command(self, *argv, terminal=False, env=None, see=()):
+        """The command that runs argv among the tools, in the directory of objects; it can read the files `see` as well."""
         settings = {"LC_ALL": "C.UTF-8", "HOME": "/tmp", **(env or {})}
         if not self.root:
             return ["env", "-C", self.obj, *(f"{key}={value}" for key, value in settings.items() if key != "HOME"), *argv]
@@ -254,14 +256,26 @@ class Tools:
         settings["TERM"] = os.environ.get("TERM", "dumb")
         for key, value in settings.items():
             command += ["--setenv", key, value]
-        command += ["--ro-bind", self.root, "/", "--dev", "/dev", "--dev-bind-try", "/dev/kvm", "/dev/kvm", "--proc", "/proc", "--tmpfs", "/tmp"]
+        if see:
+            # In the root itself, nothing can be made for them to be seen at.
+            for path in map(pathlib.Path, sorted(SYSTEM)):
+                at = self.root / path.relative_to("/")
+                command += ["--symlink", os.readlink(at), path] if at.is_symlink() else ["--ro-bind", at, path] if at.is_dir() else []
+        else:
+            command += ["--ro-bind", self.root, "/"]
+        command += ["--dev", "/dev", "--dev-bind-try", "/dev/kvm", "/dev/kvm", "--proc", "/proc", "--tmpfs", "/tmp"]
         for place, real in self.real.items():
             command += ["--bind" if place in (OBJ, CACHE) else "--ro-bind", real, place]
+        for path in see:
+            if not any(pathlib.Path(path).is_relative_to(place) for place in SYSTEM):
+                command += ["--ro-bind", path, path]
+            elif not os.path.exists(f"{self.root}{path}"):
+                raise Fail(Outcome.USAGE, f"--qemu: the emulator has a {path.split('/')[1]} of its own, which has no {path}", advice=f"copy it: cp {shlex.quote(path)} /tmp, and name that")
         return [str(word) for word in [*command, "--chdir", self.obj, *argv]]
 
-    def output(self, *argv):
+    def output(self, *argv, **options):
         """What a short command prints; its Fail when it does not work."""
-        child = stage.start(self.command(*argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+        child = stage.start(self.command(*argv, **options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
         try:
             out, err = child.communicate()
         finally:
