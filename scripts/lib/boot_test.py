@@ -32,6 +32,7 @@ if sys.version_info < (3, 11):
 
 import arch
 import base
+import driver
 import guest
 import hosttools
 import kernel
@@ -49,6 +50,7 @@ examples:
   scripts/boot-test --shell                   a shell in the guest
   scripts/boot-test --run 'modprobe rust_print && lsmod'
                                               a command in the guest, in the selftests' stead
+  scripts/boot-test --driver first --check    your own driver: built, loaded, bound, unloaded; see scripts/new-driver
   scripts/boot-test --append swiotlb=force    one more kernel parameter
   scripts/boot-test --qemu '-smp 4,sockets=4 -m 1G'
                                               more arguments for the emulator
@@ -80,6 +82,8 @@ def command_line():
     add("--not-coherent", action="store_true", help="PCI devices that do not see the processors' caches (where a device tree describes the machine)")
     add("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="the emulator's accelerator (default: KVM if it can start a guest, else TCG)")
     what = parser.add_mutually_exclusive_group()
+    add("--driver", metavar="DIR", action="append", default=[], type=pathlib.Path, help="build the driver in DIR for this kernel, load it, and tell to what it is bound, in the selftests' stead and without KUnit; may be given again")
+    add("--check", action="store_true", help="hold the drivers to rustfmt and Clippy, too")
     what.add_argument("--shell", action="store_true", help="an interactive shell in the guest, and no test")
     what.add_argument("--run", metavar="COMMAND", help="run a command in the guest; shows what it prints, and its exit status is the result")
     add("--add", metavar="FILE", action="append", default=[], type=pathlib.Path, help="put a file into the guest, at its top; may be given again")
@@ -114,6 +118,13 @@ def arguments():
     for path in options.config:
         kernel.fragment(path)
     guest.added(options.add)
+    if options.check and not options.driver:
+        parser.error("--check is for drivers: --driver DIR")
+    why = driver.check(options.driver)
+    if why:
+        parser.error(f"--driver: {why}")
+    if options.driver:
+        options.append.insert(0, "kunit.enable=0")  # whoever wants them says so behind it
     if options.base not in base.PINS and not pathlib.Path(options.base).is_dir():
         parser.error(f"--base: {options.base} is neither {' nor '.join(base.PINS)} nor a directory")
     if options.shell and not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -166,7 +177,8 @@ def both(*functions):
 
 def whole(options):
     """Whether it takes the whole build root."""
-    return options.arch != "x86_64"
+    # Clippy is in there, too.
+    return options.arch != "x86_64" or options.check
 
 
 def prepare(options):
@@ -201,7 +213,7 @@ def prepare(options):
         built.configure(fragments, versions)
         built.build()
         done.write_text(key)
-    programs = guest.initramfs(built, options)
+    programs = guest.initramfs(built, options, driver.build(built, options.driver, options.check))
     return built, versions, programs
 
 

@@ -13,6 +13,7 @@ import threading
 import time
 
 import console
+import driver
 import kernel
 import results
 import root
@@ -29,8 +30,8 @@ SHOWN = 400  # lines at most, of what was printed while a command ran
 # Initramfs --------------------------------------------------------------------
 
 
-def initramfs(built, options):
-    """Make the guest's files: busybox, bash, the selftests, the modules; and ci/guest/init."""
+def initramfs(built, options, drivers=()):
+    """Make the guest's files: busybox, bash, the selftests, the modules, drivers out of the tree; and ci/guest/init."""
     tools, obj, source = built.tools, built.obj, built.tree.path
     tool = foreign(built) if built.arch.debian else lambda name: tools.output("sh", "-c", f"command -v {name}").strip()
     with stage.Stage("initramfs", obj / "log/initramfs") as here:
@@ -58,6 +59,11 @@ def initramfs(built, options):
             small["command"] = os.fsencode(options.run) + b"\n"
         if options.shell:
             small["shell"] = b""
+        if drivers:
+            small["drivers"] = os.fsencode(driver.listed(drivers))
+            files["/boot-test/drivers.sh"] = f"{tools.ci}/guest/drivers", 0o644
+        for each in drivers:
+            files[f"/boot-test/{each.name}.ko"] = f"{tools.obj}/{each.path.relative_to(obj)}", 0o644
         contents = {f"/boot-test/{name}": content for name, content in small.items()}
         contents.update((f"/{path.name}", path.read_bytes()) for path in options.add)
         shutil.rmtree(obj / "guest", ignore_errors=True)
@@ -252,7 +258,12 @@ def boot(built, options, programs):
         here.note = f"{accelerator}"
     again = "run the guest again: " + shlex.join(command) + f"\nthe whole console: {log}"
     found = judge(built, watcher, run.status, programs, again, options)
-    return accelerator, said, found, printed(watcher.lines[watcher.begun : watcher.ended]) if options.run is not None else []
+    return accelerator, said, found, printed(watcher.lines[watcher.begun : watcher.ended]) if asked(options) else []
+
+
+def asked(options):
+    """Whether the guest does what it was asked for, in the selftests' stead."""
+    return options.run is not None or bool(options.driver)
 
 
 def printed(lines):
@@ -272,10 +283,10 @@ def printed(lines):
 
 
 def without_kunit(options):
-    """Whether KUnit was told to run no test, for a command."""
+    """Whether KUnit was told to run no test, in a guest that does something else."""
     told = re.findall(r"(?<!\S)kunit\.enable=(\S*)", " ".join(options.append))
     # As the kernel reads a truth value.
-    return options.run is not None and bool(told) and re.match("[0nf]|of", told[-1], re.I) is not None
+    return asked(options) and bool(told) and re.match("[0nf]|of", told[-1], re.I) is not None
 
 
 def judge(built, watcher, status, programs, again, options):
@@ -313,12 +324,16 @@ def judge(built, watcher, status, programs, again, options):
         outcome = Outcome.NO_TEST if none == bad else Outcome.TEST_FAILED
         first = next((at for at, line in enumerate(watcher.lines) if re.match(r"\s*not ok \d", console.program(line) or console.kernel(line))), len(watcher.lines) - 1)
         detail = "\n".join([*watcher.lines[max(0, first - 20) : first + 1], "", *(f"{result.status}: {result.name}" for result in bad)])
+        means = [(driver.outcome(result.name), result) for result in bad]
+        for what, result in means:
+            if what:
+                raise Fail(what, f"{what.doc}: {driver.words(result.name)}", "\n".join(printed(later)), again)
         names = ", ".join(result.name for result in bad[:3]) + (", ..." if bad[3:] else "")
         raise Fail(outcome, f"{len(bad)} of {sum(map(len, found))} tests did not pass: {names}", detail, again)
     if errors:
         raise fail(Outcome.TEST_FAILED, f"the tests' output has {errors} errors of form (KTAP)")
     # A test program that skips itself as a whole has not been run.
-    for program in programs if options.run is None else ["command"]:
+    for program in ["drivers"] * bool(options.driver) + ["command"] * (options.run is not None) if asked(options) else programs:
         if not any(result.name.startswith(program) and result.status == "passed" for result in selftests):
             raise fail(Outcome.NO_TEST, f"{program} ran no test")
     return found

@@ -35,6 +35,8 @@ class Outcome(enum.IntEnum):
     DISK = 9, "no space left"
     INTERNAL = 10, "a mistake in these scripts"
     NO_SOURCE = 11, "nobody has the kernel any more: neither its git nor the distribution"
+    DRIVER = 12, "a driver (--driver) does not build"
+    CHECK = 13, "Clippy or rustfmt finds fault with a driver (--check)"
     PANIC = 20, "the guest's kernel panicked"
     OOPS = 21, "the guest's kernel oopsed, or hit a BUG"
     WARNING = 22, "the guest's kernel printed a warning"
@@ -42,6 +44,9 @@ class Outcome(enum.IntEnum):
     LOCKDEP = 24, "lockdep, or a sleep in atomic context, was reported"
     HANG = 25, "the guest went silent or ran out of time"
     NO_TEST = 26, "the guest ran no test, or stopped before its last one"
+    LOAD = 27, "a driver's module could not be loaded, or not be unloaded"
+    PROBE = 28, "a driver's probe failed"
+    UNBOUND = 29, "a driver has a table of devices, and is bound to none"
     INTERRUPTED = 130, "interrupted"
     UNREAD = 141, "nobody reads the output: it is closed, or the other end of its pipe is"
 

@@ -187,6 +187,7 @@ class Stage:
         self.note = ""
         self.tail = collections.deque(maxlen=4000)
         self.status = None  # called for a word on progress
+        self.shown = str  # called for each line of output, as it is to be seen
 
     def elapsed(self):
         return time.monotonic() - self.started
@@ -216,6 +217,7 @@ class Stage:
 
     def write(self, line):
         """Take a line of output: into the window and the log."""
+        line = self.shown(line)
         self.tail.append(line)
         if self.log:
             self.file.write(line + "\n")
