@@ -114,7 +114,7 @@ class Driver(boot.Case):
         once = "dev.enable_device_mem()?;\n            if AGAIN.swap(true, Ordering::Relaxed) {\n                return Err(EIO);\n            }"
         directory = self.first("dev.enable_device_mem()?;", once)
         text = (directory / "first.rs").read_text()
-        (directory / "first.rs").write_text(text.replace("struct First;", f"use {atomic};\n\nstatic AGAIN: AtomicBool = AtomicBool::new(false);\n\nstruct First;"))
+        (directory / "first.rs").write_text(text.replace("struct FirstDriver;", f"use {atomic};\n\nstatic AGAIN: AtomicBool = AtomicBool::new(false);\n\nstruct FirstDriver;"))
         self.drive(Outcome.PROBE, directory, "--qemu", "-device edu", says=["(1234:11e8): error -5 (EIO)"])
 
     def test_turns_the_device_down(self):
@@ -150,8 +150,8 @@ class Driver(boot.Case):
         text = (directory / "first.rs").read_text()
         (directory / "first.rs").write_text(text.replace("Err(ETIMEDOUT)", "return Err(ETIMEDOUT);"))
         self.drive(Outcome.CHECK, directory, "--check", says=["clippy::needless", f"{directory}/first.rs:", f"error: Clippy finds fault with {directory}\n"])
-        (directory / "first.rs").write_text(text.replace("struct First;", "struct  First;"))
-        self.drive(Outcome.CHECK, directory, "--check", says=["-struct  First;", "is not formatted as rustfmt has it", "or: rustfmt --edition 2021 "])
+        (directory / "first.rs").write_text(text.replace("struct FirstDriver;", "struct  FirstDriver;"))
+        self.drive(Outcome.CHECK, directory, "--check", says=["-struct  FirstDriver;", "is not formatted as rustfmt has it", "or: rustfmt --edition 2021 "])
 
     def test_usage(self):
         empty = self.place / "empty"

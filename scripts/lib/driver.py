@@ -113,16 +113,16 @@ def build_one(built, directory, checked):
         files = copy(directory, place)
         rust = [f"{inside}/{path}" for path in files if path.suffix == ".rs"]
         advice = f"all of its output: less {shlex.quote(str(log))}"
-        if checked and rust:
-            again = f"rustfmt --edition 2021 {' '.join(shlex.quote(str(directory / path)) for path in files if path.suffix == '.rs')}"
-            style = ["rustfmt", "--check", "--color=never", "--edition", "2021", "--config-path", f"{built.tools.src}/.rustfmt.toml", *rust]
-            here.run(built.tools.command(*style), f"{directory} is not formatted as rustfmt has it", Outcome.CHECK, f"do what these lines say, or: {again}")
         try:
             here.run(built.make("--no-print-directory", f"M={inside}", *(["CLIPPY=1"] if checked else []), "modules"), f"the driver in {directory} does not build", Outcome.DRIVER, advice)
         except Fail as fail:
             if fail.outcome == Outcome.DRIVER and "clippy::" in fail.detail:
                 raise Fail(Outcome.CHECK, f"Clippy finds fault with {directory}", fail.detail, advice) from None
             raise
+        if checked and rust:
+            again = f"rustfmt --edition 2021 {' '.join(shlex.quote(str(directory / path)) for path in files if path.suffix == '.rs')}"
+            style = ["rustfmt", "--check", "--color=never", "--edition", "2021", "--config-path", f"{built.tools.src}/.rustfmt.toml", *rust]
+            here.run(built.tools.command(*style), f"{directory} is not formatted as rustfmt has it", Outcome.CHECK, f"do what these lines say, or: {again}")
         modules = [module(built, place, line) for line in (place / "modules.order").read_text().split("\n") if line]
         if not modules:
             raise Fail(Outcome.DRIVER, f"{directory} makes no module", advice="its Makefile has to name one: obj-m := NAME.o")

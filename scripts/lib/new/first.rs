@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A first driver that does DMA.
+
+use kernel::{
+    c_str,
+    device::{Core, Start},
+    dma::{self, Coherent, CoherentBox, DmaMask},
+    init::pin_init_scope,
+    io::Io,
+    pci,
+    prelude::*,
+    time::msleep,
+};
+
+struct FirstDriver;
+
+/// What the driver keeps for a device, while it is bound to it.
+struct Data<'bound> {
+    regs: pci::Bar<'bound, 0xa0>,
+    memory: Coherent<'bound, [u8]>,
+}
+
+kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(0x1234, 0x11e8), ())]);
+
+impl pci::Driver for FirstDriver {
+    type IdInfo = ();
+    type Data<'bound> = Data<'bound>;
+
+    const ID_TABLE: pci::IdTable<()> = TABLE;
+
+    fn probe<'bound>(
+        dev: &'bound pci::Device<Core<'_>>,
+        _info: Option<&'bound ()>,
+    ) -> impl PinInit<Data<'bound>, Error> + 'bound {
+        pin_init_scope(move || {
+            dev.enable_device_mem()?;
+            let regs = dev.iomap_region_sized(0, c_str!("first"))?;
+
+            // The device has 28 address lines. Memory can be allocated once that is settled.
+            let mut setup = dev.dma_setup()?;
+            setup.set_mask_and_coherent(DmaMask::new::<28>())?;
+            let dma = setup.finish()?;
+
+            // Ours, until it is shared with the device.
+            let mut memory = CoherentBox::<[u8]>::zeroed_slice(dma, 4096, GFP_KERNEL)?;
+            memory[..5].copy_from_slice(b"hello");
+
+            Ok(Data {
+                regs,
+                memory: memory.share(),
+            })
+        })
+    }
+
+    fn start(dev: &pci::Device<Start<'_>>, data: Pin<&Data<'_>>) -> Result {
+        if data.regs.read32(0x98) & 1 != 0 {
+            return Err(EBUSY);
+        }
+
+        // SAFETY: The run bit is clear, bit 0 of the register at 0x98. So the device is in no
+        // transfer, and it begins none before the bit is set, for addresses written before that.
+        unsafe { dev.set_master() };
+
+        // From memory to the device's own, at 0x40000: 5 bytes.
+        let memory = dma::lower_32_bits(data.memory.dma_address());
+        data.regs.write32(memory, 0x80);
+        data.regs.write32(0x40000, 0x88);
+        data.regs.write32(5, 0x90);
+        data.regs.write32(1, 0x98);
+
+        for _ in 0..100 {
+            if data.regs.read32(0x98) & 1 == 0 {
+                dev_info!(dev, "the device has it\n");
+                return Ok(());
+            }
+            msleep(10);
+        }
+        Err(ETIMEDOUT)
+    }
+}
+
+kernel::module_pci_driver! {
+    type: FirstDriver,
+    name: "first",
+    author: "A. U. Thor",
+    description: "A first driver that does DMA",
+    license: "GPL",
+}
