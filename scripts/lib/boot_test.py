@@ -80,7 +80,7 @@ def command_line():
     add("--append", metavar="PARAMETERS", action="append", default=[], help="more kernel parameters; may be given again")
     add("--qemu", metavar="ARGUMENTS", action="append", default=[], help="more arguments for the emulator, as one word; it can read the files that they name; may be given again")
     add("--not-coherent", action="store_true", help="PCI devices that do not see the processors' caches (where a device tree describes the machine)")
-    add("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="the emulator's accelerator (default: KVM if it can start a guest, else TCG)")
+    add("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="the emulator's accelerator (default: KVM if it can start a guest, else TCG; that it cannot is remembered, in build/kvm)")
     what = parser.add_mutually_exclusive_group()
     add("--driver", metavar="DIR", action="append", default=[], type=pathlib.Path, help="build the driver in DIR for this kernel, load it, and tell to what it is bound, in the selftests' stead and without KUnit; may be given again")
     add("--check", action="store_true", help="hold the drivers to rustfmt and Clippy, too")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The guest: its initramfs, the emulator's command, the boot, the verdict."""
 
+import json
 import os
 import pathlib
 import queue
@@ -197,6 +198,30 @@ def accelerators(built, wanted):
     return ["kvm", "tcg"] if kvm else ["tcg"]
 
 
+class Memory:
+    """With which arguments KVM could not start a guest, and TCG could: for this kernel of the host's, and this emulator."""
+
+    def __init__(self, built):
+        host = os.uname()
+        self.path = kernel.BUILD / "kvm"
+        self.host = f"{host.release} {host.version}, {built.arch.emulator} {built.tools.version(built.arch.emulator)}"
+        try:
+            known = json.loads(self.path.read_text())
+        except (FileNotFoundError, ValueError):
+            known = {}
+        self.failed = known.get(self.host, {})
+
+    def why(self, arguments):
+        """Why it is not worth a try; what fails without arguments fails with them."""
+        return self.failed.get("") or self.failed.get(shlex.join(arguments), "")
+
+    def keep(self, arguments, why):
+        self.failed[shlex.join(arguments)] = why
+        part = self.path.with_suffix(".part")
+        part.write_text(json.dumps({self.host: self.failed}, indent=4) + "\n")
+        part.rename(self.path)
+
+
 class Boot:
     """One boot of the guest, watched."""
 
@@ -244,6 +269,12 @@ def boot(built, options, programs):
         disk(built, options.disk)
         tries = accelerators(built, options.accel)
         arguments = describe(built, options)
+        memory = Memory(built) if len(tries) > 1 else None
+        why = memory.why(arguments) if memory else ""
+        if why:
+            tries.remove("kvm")
+            said.append(f"KVM could not start a guest here before ({why}); using TCG. To try it again: rm {shlex.quote(str(memory.path))}")
+            memory = None
         for at, accelerator in enumerate(tries):
             command = emulator(built, accelerator, options.append, arguments, options.see)
             silence = min(KVM_SILENCE, options.silence) if accelerator == "kvm" and len(tries) > 1 else options.silence
@@ -255,6 +286,8 @@ def boot(built, options, programs):
             why = next((line for line in reversed(watcher.lines) if line.strip()), "") or f"no output for {silence} s"
             said.append(f"KVM cannot start a guest here ({why}); using TCG")
             here.say(said[-1])
+        if memory and why and watcher.spoke:
+            memory.keep(arguments, why)
         here.note = f"{accelerator}"
     again = "run the guest again: " + shlex.join(command) + f"\nthe whole console: {log}"
     found = judge(built, watcher, run.status, programs, again, options)
