@@ -160,29 +160,7 @@ def update(directory):
 
 
 def analyzer(directory):
-    """Write rust-project.json, by `make rust-analyzer`, for the build that boot-test made; a sentence."""
-    import arch
-    import kernel
-    import root
-    import stage
+    """Write rust-project.json, for the build that boot-test made; a sentence."""
+    import editor
 
-    built = kernel.BUILD / f"v{series.version(directory)}" / "x86_64"
-    if not (built / "rust/libmacros.so").exists() or not root.ready(kernel.BUILD):
-        return f"for rust-analyzer: scripts/boot-test --base {sh(directory)}   (it needs what a build generates; then this again)"
-    # Made in a directory of its own: make would bring the build's configuration up to date, and that rebuilds everything.
-    scratch = kernel.BUILD / "analyzer"
-    shutil.rmtree(scratch, ignore_errors=True)
-    tools = kernel.tools(directory, scratch)
-    make = kernel.Kernel(None, "x86_64", arch.ARCHES["x86_64"], tools, os.cpu_count()).make
-    with stage.Stage("rust-project.json", kernel.BUILD / "log/rust-analyzer") as here:
-        shutil.copy(built / ".config", scratch)
-        here.run(make("-s", "olddefconfig"), "make olddefconfig failed")
-        here.run(make("-s", "rust-analyzer"), "make rust-analyzer failed")
-    text = (scratch / "rust-project.json").read_text()
-    for there, real in ((tools.src, directory), (tools.obj, built), ("/usr", tools.root / "usr")):
-        text = re.sub(rf'"{there}(?=[/"])', f'"{real}', text)
-    part = directory / ".rust-project.json.part"
-    part.write_text(text)
-    part.rename(directory / "rust-project.json")
-    shutil.rmtree(scratch)
-    return f"rust-analyzer: {directory}/rust-project.json"
+    return editor.for_tree(directory, series.version(directory))
