@@ -190,6 +190,18 @@ class Copy(unittest.TestCase):
         self.assertEqual({"x.rs": "x.rs", "Makefile": "Makefile", "sub/z.rs": "anew", "x.o": "made"}, self.files())
         self.assertEqual(time, (self.ours / "x.rs").stat().st_mtime_ns)
 
+    def test_names(self):
+        """What make and compilers call a file, as the user does."""
+        for line, seen in (
+            ("  --> /obj/drivers/x/x.rs:3:5", "  --> my/x/x.rs:3:5"),
+            ("  --> x.rs:3:5", "  --> my/x/x.rs:3:5"),
+            ("sub/x.c:3:5: error: no", "my/x/sub/x.c:3:5: error: no"),
+            ("  --> /src/rust/kernel/dma.rs:3:5", "  --> /src/rust/kernel/dma.rs:3:5"),
+            ("make[2]: *** [/src/Makefile:3: /obj/drivers/x] Error 2", "make[2]: *** [/src/Makefile:3: my/x] Error 2"),
+            ("3 | x.rs:3:5", "3 | x.rs:3:5"),
+        ):
+            self.assertEqual(seen, driver.shown(line, "/obj/drivers/x", pathlib.Path("my/x")))
+
     def test_too_much(self):
         with (self.theirs / "huge").open("w") as file:
             file.truncate(driver.MOST + 1)

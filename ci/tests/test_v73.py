@@ -4,6 +4,7 @@
 import contextlib
 import io
 import pathlib
+import shutil
 import tempfile
 
 import base
@@ -39,6 +40,21 @@ class Mainline(boot.Case):
         # That is all of it, plainly applied.
         with self.assertRaisesRegex(series.Already, "has the series already"):
             series.fit(self.tree)
+
+    def test_driver(self):
+        """boot-test --driver, with the sample as a driver out of the tree."""
+        self.ends(Outcome.PASS, "--base", TAG, "--run", "true")
+        with tempfile.TemporaryDirectory() as directory:
+            name = "edu_7_3"
+            self.addCleanup(shutil.rmtree, kernel.BUILD / f"{TAG}/x86_64/drivers/{pathlib.Path(directory).name}", ignore_errors=True)
+            source = pathlib.Path(directory, f"{name}.rs")
+            text = (self.tree / "samples/rust/rust_dma_edu.rs").read_text().replace('"rust_dma_edu"', f'"{name}"')
+            source.write_text(text)
+            pathlib.Path(directory, "Makefile").write_text(f"obj-m := {name}.o\n")
+            says = [f"passed    drivers: {name}: is bound to pci 0000:00:01.0 (1234:11e8)\n", f"passed    unload: {name}\n"]
+            self.ends(Outcome.PASS, "--base", TAG, "--driver", directory, "--check", says=says)
+            source.write_text(text + "fn wrong() -> u32 { true }\n")
+            self.ends(Outcome.DRIVER, "--base", TAG, "--driver", directory, says=[f"--> {source}:{text.count(chr(10)) + 1}:"])
 
     def test_version_picks_the_set(self):
         self.assertEqual(SET, series.choose(series.version(self.tree)))

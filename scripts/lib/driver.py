@@ -108,8 +108,7 @@ def build_one(built, directory, checked):
     place, inside = built.obj / "drivers" / name, f"{built.tools.obj}/drivers/{name}"
     log = built.obj / f"log/driver-{name}"
     with stage.Stage(f"driver {name}", log) as here:
-        # The user knows the file by its own name.
-        here.shown = lambda line: line.replace(f"{inside}/", f"{directory}/").replace(inside, str(directory))
+        here.shown = lambda line: shown(line, inside, directory)
         files = copy(directory, place)
         rust = [f"{inside}/{path}" for path in files if path.suffix == ".rs"]
         advice = f"all of its output: less {shlex.quote(str(log))}"
@@ -127,6 +126,13 @@ def build_one(built, directory, checked):
         if not modules:
             raise Fail(Outcome.DRIVER, f"{directory} makes no module", advice="its Makefile has to name one: obj-m := NAME.o")
         return modules
+
+
+def shown(line, inside, directory):
+    """A line of what make and the compilers say, with the names by which the user knows the files."""
+    # Since 6.13, they work in the driver's own directory.
+    line = re.sub(r"^(\s*--> )?(?=[\w.-][\w./-]*\.(?:rs|c|h):\d+:)", lambda found: f"{found[0]}{inside}/", line)
+    return line.replace(f"{inside}/", f"{directory}/").replace(inside, str(directory))
 
 
 def module(built, place, line):
