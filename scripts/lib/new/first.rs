@@ -10,7 +10,7 @@ use kernel::{
     io::Io,
     pci,
     prelude::*,
-    time::msleep,
+    time::{delay::fsleep, Delta},
 };
 
 struct FirstDriver;
@@ -21,13 +21,15 @@ struct Data<'bound> {
     memory: Coherent<'bound, [u8]>,
 }
 
-kernel::pci_device_table!(TABLE, (), [(pci::DeviceId::from_id(0x1234, 0x11e8), ())]);
+const EDU: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0x11e8);
+
+kernel::pci_device_table!(TABLE, (), [(EDU, ())]);
 
 impl pci::Driver for FirstDriver {
     type IdInfo = ();
     type Data<'bound> = Data<'bound>;
 
-    const ID_TABLE: pci::IdTable<()> = TABLE;
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
 
     fn probe<'bound>(
         dev: &'bound pci::Device<Core<'_>>,
@@ -74,7 +76,7 @@ impl pci::Driver for FirstDriver {
                 dev_info!(dev, "the device has it\n");
                 return Ok(());
             }
-            msleep(10);
+            fsleep(Delta::from_millis(10));
         }
         Err(ETIMEDOUT)
     }
