@@ -160,7 +160,8 @@ cases! {
         smp: words, copies, allocations, device { start: smp::device_start };
         wait: one_by_one, all, others;
         lock: order, tried, shared { start: lock::shared_start };
-        irq: vectors, vectors_leaked, messages { start: irq::counted }, pin { start: irq::counted },
+        irq: vectors, vectors_leaked, vectors_spinlock,
+            messages { start: irq::counted }, pin { start: irq::counted },
             threaded { start: irq::threaded_start },
             wrong { start: irq::wrong_start }, named { start: irq::named_start },
             synchronized { start: irq::synchronized_start, unbind: irq::synchronized_unbind },

@@ -12,6 +12,7 @@ use kernel::{
     io::Io,
     io_project,
     irq::{Flags, Handler, IrqReturn, ThreadedHandler, ThreadedIrqReturn},
+    new_spinlock,
     pci::{self, IrqType, IrqTypes},
     prelude::*,
     str::{CStr, CString},
@@ -190,6 +191,23 @@ pub(crate) fn messages(test: &mut Test<'_, '_>) -> Result {
 
 pub(crate) fn pin(test: &mut Test<'_, '_>) -> Result {
     counter(test, IrqType::Intx)
+}
+
+/// So is what is dropped where it can't be freed, if the kernel can tell.
+pub(crate) fn vectors_spinlock(test: &mut Test<'_, '_>) -> Result {
+    let dev = test.dev;
+    dev.enable_device_mem()?;
+    let vectors = dev.alloc_irq_vectors(1, 1, IrqTypes::default().with(IrqType::Msi))?;
+    let lock = KBox::pin_init(new_spinlock!(()), GFP_KERNEL)?;
+    if !cfg!(CONFIG_PREEMPT_COUNT) {
+        return Ok(());
+    }
+    let guard = lock.lock();
+    check!(vectors.index(0)?.synchronize() == Err(EINVAL));
+    drop(vectors);
+    drop(guard);
+    check!(dev.alloc_irq_vectors(1, 1, IrqTypes::all()).err() == Some(EBUSY));
+    Ok(())
 }
 
 /// One after the other: the handler wakes up who waits for it.
