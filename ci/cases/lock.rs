@@ -22,21 +22,21 @@ fn interrupts_on() -> bool {
         let flags: u64;
         // SAFETY: Not a claim: it reads flags, and the stack is as before.
         unsafe { core::arch::asm!("pushfq", "pop {}", out(reg) flags) };
-        flags & 1 << 9 != 0
+        flags & (1 << 9) != 0
     }
     #[cfg(target_arch = "aarch64")]
     {
         let masked: u64;
         // SAFETY: Not a claim: it reads a register.
         unsafe { core::arch::asm!("mrs {}, daif", out(reg) masked) };
-        masked & 1 << 7 == 0
+        masked & (1 << 7) == 0
     }
     #[cfg(target_arch = "riscv64")]
     {
         let status: u64;
         // SAFETY: Not a claim: it reads a register.
         unsafe { core::arch::asm!("csrr {}, sstatus", out(reg) status) };
-        status & 1 << 1 != 0
+        status & (1 << 1) != 0
     }
 }
 
@@ -51,7 +51,14 @@ enum Held<'a> {
 /// All orders in which four things can be dropped.
 fn orders() -> impl Iterator<Item = [usize; 4]> {
     (0..256)
-        .map(|number| [number & 3, number >> 2 & 3, number >> 4 & 3, number >> 6])
+        .map(|number| {
+            [
+                number & 3,
+                (number >> 2) & 3,
+                (number >> 4) & 3,
+                number >> 6,
+            ]
+        })
         .filter(|order| (0..4).all(|thing| order.contains(&thing)))
 }
 
