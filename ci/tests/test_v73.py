@@ -56,6 +56,28 @@ class Mainline(boot.Case):
             source.write_text(text + "fn wrong() -> u32 { true }\n")
             self.ends(Outcome.DRIVER, "--base", TAG, "--driver", directory, says=[f"--> {source}:{text.count(chr(10)) + 1}:"])
 
+    def console(self):
+        return (kernel.BUILD / TAG / "x86_64/console.log").read_text()
+
+    def test_reset(self):
+        """Behind a port of its own, the device is reset with its bus; on the root bus there is no way."""
+        slot = "-device pcie-root-port,id=behind,chassis=1 -device edu,bus=behind"
+        self.ends(Outcome.PASS, "--base", TAG, "--qemu", slot, "--run", "modprobe rust_dma_edu && modprobe -r rust_dma_edu")
+        console = self.console()
+        self.assertRegex(console, r"rust_dma_edu 0000:00:\S+: is at rest\n")
+        self.assertRegex(console, r"rust_dma_edu 0000:01:\S+: was reset\n")
+        self.assertEqual(4, console.count("transfer 4/4: 4096 bytes at 0: ok"))
+
+    def test_bounced(self):
+        """What the CPU writes to a buffer gets to the copy that the device reads, and back."""
+        self.ends(Outcome.PASS, "--base", TAG, "--append", "swiotlb=force")
+
+    def test_transfers_that_arrive_elsewhere(self):
+        """The device drops the upper bits of every address."""
+        output = self.ends(Outcome.TEST_FAILED, "--base", TAG, "--qemu", "-global edu.dma_mask=0xfff")
+        self.assertIn("failed: test_rust_dma_edu.sh: load: transfer 1", output)
+        self.assertIn("64 bytes at 7: failed", self.console())
+
     def test_version_picks_the_set(self):
         self.assertEqual(SET, series.choose(series.version(self.tree)))
 
