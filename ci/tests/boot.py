@@ -54,7 +54,7 @@ class Module:
 
     OBJ = kernel.BUILD / "v6.12.38/x86_64"
 
-    def __init__(self, test, directory, name, source, obj=OBJ):
+    def __init__(self, test, directory, name, source, obj=OBJ, linux=LINUX):
         """Of a text, or a directory, which is copied. Goes away with the test, or the class of tests."""
         self.obj, self.directory, self.name = obj, obj / directory, name
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -65,7 +65,7 @@ class Module:
             self.directory.mkdir(parents=True)
             (self.directory / f"{name}.rs").write_text(source)
             (self.directory / "Makefile").write_text(f"obj-m := {name}.o\n")
-        self.tools = kernel.tools(LINUX, self.obj)
+        self.tools = kernel.tools(linux, self.obj)
         self.inside = f"{self.tools.obj}/{directory}"
 
     def make(self, *targets):

@@ -4,6 +4,7 @@
 import contextlib
 import io
 import pathlib
+import re
 import shutil
 import tempfile
 
@@ -15,6 +16,7 @@ import kernel
 import series
 import standin
 from outcome import Fail, Outcome
+from test_documents import from_rst
 
 TAG = "v7.3"
 SET = base.PINS[TAG].set
@@ -58,6 +60,17 @@ class Mainline(boot.Case):
 
     def console(self):
         return (kernel.BUILD / TAG / "x86_64/console.log").read_text()
+
+    def test_document(self):
+        """The driver in dma.rst builds, and is formatted. Its device is reset: there is nothing to claim."""
+        standin.machine(self)  # Clippy is in the whole build root
+        text = from_rst((self.tree / "Documentation/rust/dma.rst").read_text())
+        module = boot.Module(self, "document-ring", "ring", text, kernel.BUILD / TAG / "x86_64", self.tree)
+        for good, said in module.make("CLIPPY=1", "modules"), module.rustfmt():
+            self.assertTrue(good, said)
+            self.assertNotIn("warning", said)
+        # But for what mainline has no derive for.
+        self.assertEqual([], re.findall(r"\bunsafe\b(?! impl kernel::transmute::(?:As|From)Bytes for )", text))
 
     def test_reset(self):
         """Behind a port of its own, the device is reset with its bus; on the root bus there is no way."""
