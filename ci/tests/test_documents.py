@@ -73,7 +73,7 @@ class FirstDriver(boot.Case):
         return ran.stdout
 
     def test_word_by_word(self):
-        make, drive, own = self.COMMANDS
+        make, drive, check, own = self.COMMANDS
         self.type(make)
         made = self.place / "first"
         self.assertEqual(from_markdown(self.SECTION), (made / "first.rs").read_text())
@@ -87,7 +87,7 @@ class FirstDriver(boot.Case):
         (made / "first.rs").write_text(text.replace("hello", "hello\\q"))
         self.assertIn("--> first/first.rs:47:", self.type(drive, Outcome.DRIVER))
         (made / "first.rs").write_text(text.replace("hello", "hallo"))
-        self.type(drive)
+        self.type(check)
         # For a kernel of the user's own: the one that was built here, where its tools are.
         module = boot.Module(self, "own", "first", made)
         made, said = module.run(*module.tools.command("sh", "-ec", f"ln -s {module.tools.obj} ~/linux; mkdir ~/x; cp -r {module.inside} ~/x/first; cd ~/x; {own}; ls first"))
