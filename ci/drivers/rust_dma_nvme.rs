@@ -810,11 +810,10 @@ impl pci::Driver for RustDmaNvme {
         let nvme = nvme.get_ref();
         dev.reset_and_set_master()?;
 
-        let first = FIRST_VECTOR as usize;
+        let (first, dev_name) = (FIRST_VECTOR as usize, dev.as_ref().name());
         for (number, reader) in Iterator::zip(first..nvme.vectors.len(), &nvme.readers) {
             let vector = nvme.vectors.index(number)?;
-            let name = fmt!("rust_dma_nvme {} {number}", dev.as_ref().name());
-            let name = CString::try_from_fmt(name)?;
+            let name = CString::try_from_fmt(fmt!("rust_dma_nvme {dev_name} {number}"))?;
             dev.request_threaded_irq(vector, Flags::SHARED, &name, reader)?;
         }
         nvme.start(dev)
