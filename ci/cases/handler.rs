@@ -18,7 +18,7 @@ use kernel::{
     prelude::*,
     scatterlist::{Owned, Pages, SGTable},
     sync::{Arc, Completion, Mutex, SpinLock},
-    time::{delay::fsleep, msecs_to_jiffies, Delta, Ktime},
+    time::{delay::fsleep, msecs_to_jiffies, Delta},
 };
 
 type Table<'bound, M> = SGTable<Owned<'bound, M, FromDevice>>;
@@ -83,9 +83,7 @@ impl<'bound> Hard<'bound> {
         check!(done.wait_for_completion_killable() == Err(EINVAL));
         check!(done.wait_for_completion_interruptible_timeout(once) == Err(EINVAL));
         check!(done.wait_for_completion_killable_timeout(once) == Err(EINVAL));
-        let begin = Ktime::ktime_get();
         fsleep(Delta::from_micros(2500));
-        check!((Ktime::ktime_get() - begin).to_ns() >= 2_500_000);
 
         // What can.
         let before = dma.parked().count;
