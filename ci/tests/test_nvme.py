@@ -141,7 +141,7 @@ class Nvme(Reads):
                 for _ in 0..512 {
                     others.push(VVec::from_elem(0xeeu8, PAGE_SIZE, GFP_KERNEL)?, GFP_KERNEL)?;
                 }
-                msleep(2000);
+                fsleep(Delta::from_millis(2000));
                 let same = |other: &VVec<u8>| other.iter().all(|byte| *byte == 0xee);
                 pr_info!("memory of others: {}\\n", if others.iter().all(same) { "whole" } else { "changed" });
                 return""",
