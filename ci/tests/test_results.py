@@ -49,7 +49,7 @@ def judge(doctests=DOCTESTS, selftests=SELFTESTS, second="ok 2 second", last="ok
     for at, line in enumerate([*lines.splitlines(), *[console.END] * end]):
         watcher.feed(f"[    1.{at:06}] {line}", 0)
     built = types.SimpleNamespace(tree=types.SimpleNamespace(path=boot.LINUX))
-    return guest.judge(built, watcher, status, ["test_a.sh"], "again", types.SimpleNamespace(run=run, driver=[]))
+    return guest.judge(built, watcher, status, ["test_a.sh"], "again", types.SimpleNamespace(run=run, driver=[], append=[]))
 
 
 class Judge(unittest.TestCase):
