@@ -357,9 +357,8 @@ def judge(built, watcher, status, programs, again, options):
         outcome = Outcome.NO_TEST if none == bad else Outcome.TEST_FAILED
         first = next((at for at, line in enumerate(watcher.lines) if re.match(r"\s*not ok \d", console.program(line) or console.kernel(line))), len(watcher.lines) - 1)
         detail = "\n".join([*watcher.lines[max(0, first - 20) : first + 1], "", *(f"{result.status}: {result.name}" for result in bad)])
-        means = [(driver.outcome(result.name), result) for result in bad]
-        for what, result in means:
-            if what:
+        for result in bad:
+            if what := driver.outcome(result.name):
                 raise Fail(what, f"{what.doc}: {driver.words(result.name)}", "\n".join(printed(later)), again)
         names = ", ".join(result.name for result in bad[:3]) + (", ..." if bad[3:] else "")
         raise Fail(outcome, f"{len(bad)} of {sum(map(len, found))} tests did not pass: {names}", detail, again)

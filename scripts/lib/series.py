@@ -31,7 +31,7 @@ import tempfile
 import typing
 
 import lock
-from outcome import FULL, Fail, Outcome
+from outcome import FULL, SPACE, Fail, Outcome
 
 # The repository that holds series/ and patches/. Tests point it at a stand-in.
 ROOT = pathlib.Path(os.environ.get("RUST_DMA_ROOT") or pathlib.Path(__file__).resolve().parents[2])
@@ -264,7 +264,7 @@ def apart(cause, detail):
 
 def unlike(one, other):
     """The lines that differ, for people."""
-    return "\n".join(list(difflib.unified_diff(one, other, "v6.12", "v6.13", lineterm="", n=0))[2:12])
+    return "\n".join(list(difflib.unified_diff(one, other, *PORTED, lineterm="", n=0))[2:12])
 
 
 def cover_letter(set_name):
@@ -307,7 +307,7 @@ def git(tree, *args, env=None, text=True):
         said = said if text else said.decode(errors="replace")
         verb = re.sub(r"^(-c \S+ )*", "", " ".join(map(str, args))).split()[0]
         if _full(tree, said):
-            raise Fail(Outcome.DISK, f"no space left: git {verb} failed in {tree}", said, "free some space (df -h), then run the same command again")
+            raise Fail(Outcome.DISK, f"no space left: git {verb} failed in {tree}", said, SPACE)
         raise GitFail(Outcome.APPLY, f"git {verb} failed in {tree}", said)
     return out.rstrip("\n") if text else out
 
@@ -460,7 +460,7 @@ def already(tree, fits=None):
         raise Fail(
             Outcome.APPLY,
             f"{tree} is {found} and has mainline's own {KEY} (6.15 and later have it); the series does not go on top",
-            advice="use kernel::dma as it is there, or a tree of " + " or ".join(base.tag for base in BASES.values()) + "; to try the set of mainline nevertheless: --set v7.3",
+            advice="use kernel::dma as it is there, or a tree of " + " or ".join(base.tag for base in BASES.values()) + f"; to try the set of mainline nevertheless: --set {SENDS}",
         )
     recent = set(git(tree, "log", "-n", "1000", "--format=%s", "HEAD").split("\n"))
     # First the one that fits: sets have subjects in common.
