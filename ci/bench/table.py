@@ -117,8 +117,13 @@ class Row(typing.NamedTuple):
         return self.rust / self.c
 
     @property
+    def allowed(self):
+        """The limit, and why it is another than that of all."""
+        return ALLOWED.get((self.machine, self.name), (LIMIT, ""))
+
+    @property
     def limit(self):
-        return ALLOWED.get((self.machine, self.name), (LIMIT, ""))[0]
+        return self.allowed[0]
 
     # By more than boots differ.
     @property
@@ -221,9 +226,9 @@ def text(found):
     """The table."""
     lines = [f"{'instructions for each':50} {'C':>13} {'Rust':>13} {'Rust/C':>8}"]
     for row in found:
-        over = f"  over {row.limit if row.over else LIMIT if row.ratio > LIMIT + row.spread else NEAR}" if row.near else ""
-        why = ALLOWED.get((row.machine, row.name), (0, ""))[1]
-        over += f": {why}" if why else ""
+        limit, why = row.allowed
+        passed = [each for each in (limit, LIMIT, NEAR) if row.ratio > each + row.spread]
+        over = f"  over {max(passed)}{why and ': '}{why}" if passed else ""
         spread = f"  boots differ by {100 * row.spread:.2f} %" if row.spread else ""
         lines.append(f"{described(row):50} {each(row.c, row.count):>13} {each(row.rust, row.count):>13} {row.ratio:8.4f}{over}{spread}")
     return "\n".join(lines)
