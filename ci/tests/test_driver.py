@@ -99,6 +99,17 @@ class Driver(boot.Case):
         line = FIRST[: FIRST.index("let dma = ")].count("\n") + 4
         self.drive(Outcome.DRIVER, directory, says=[f" --> {directory}/first.rs:{line}:", f"error: the driver in {directory} does not build", "next:  all of its output: less "])
 
+    def test_out_of_range(self):
+        """What only the linker sees is said of the driver's own line."""
+        wrong = "data.regs.write32(5, 0x90);"
+        directory = self.first(wrong, wrong.replace("0x90", "0xa0"))
+        line = FIRST[: FIRST.index(wrong)].count("\n") + 1
+        says = [f"error: {directory}/first.rs:{line}: a check when compiling fails here: ", "\n  checked in rust/kernel/io.rs:"]
+        self.drive(Outcome.DRIVER, directory, says=[*says, f"error: the driver in {directory} does not build"])
+        # Nothing of that stays.
+        (directory / "first.rs").write_text(FIRST)
+        self.drive(Outcome.PASS, directory)
+
     def test_no_module(self):
         directory = self.first()
         (directory / "Makefile").write_text("# nothing\n")

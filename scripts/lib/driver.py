@@ -20,7 +20,8 @@ from outcome import Fail, Outcome
 
 MAKEFILES = "Kbuild", "Makefile"
 # What a build leaves behind, of another kernel perhaps; nothing of it is copied.
-MADE = re.compile(r".*\.(o|ko|a|mod|mod\.c|order|symvers|rmeta)|Module\.symvers|modules\.order|rust-project\.json")
+MADE = re.compile(r".*\.(o|ko|a|linked|mod|mod\.c|order|symvers|rmeta)|Module\.symvers|modules\.order|rust-project\.json")
+BUILD_ERROR = "rust_build_error"  # what build_error!() calls, and nothing defines
 MOST = 64 << 20  # bytes of source: more is no driver, but somebody's home directory
 
 
@@ -117,6 +118,9 @@ def build_one(built, directory, checked):
         except Fail as fail:
             if fail.outcome == Outcome.DRIVER and "clippy::" in fail.detail:
                 raise Fail(Outcome.CHECK, f"Clippy finds fault with {directory}", fail.detail, advice) from None
+            if fail.outcome == Outcome.DRIVER and BUILD_ERROR in fail.detail:
+                lines = [shown(line, inside, directory) for line in build_errors(built, here, place, inside)]
+                raise Fail(Outcome.DRIVER, f"the driver in {directory} does not build", "\n".join(lines) or fail.detail, advice) from None
             raise
         if checked and rust:
             again = f"rustfmt --edition 2021 {' '.join(shlex.quote(str(directory / path)) for path in files if path.suffix == '.rs')}"
@@ -128,6 +132,29 @@ def build_one(built, directory, checked):
         return modules
 
 
+def build_errors(built, here, place, inside):
+    """Where the driver does what build_error!() and build_assert!() refuse, in words. The linker alone has seen it, and names no line."""
+    llvm = "LLVM=1" in built.arch.make
+    linker, addr2line = ("ld.lld", "llvm-addr2line") if llvm else ("ld", "addr2line")
+    # Once more, with debug information, which a build does without, and up to a module.
+    again = built.make("--no-print-directory", f"M={inside}", "KRUSTFLAGS=-Cdebuginfo=1", "KBUILD_MODPOST_WARN=1", "modules")
+    here.run(again, "the driver does not build with debug information either", Outcome.DRIVER)
+    found = []
+    for line in (place / "modules.order").read_text().split():
+        module = f"{inside}/{relative(built, place, line).with_suffix('')}"
+        linked = f"{module}.linked"
+        built.tools.output(linker, "-q", "--unresolved-symbols=ignore-all", "-e", "0", "-o", linked, f"{module}.o")
+        for address in re.findall(rf"^(\w+) .* {BUILD_ERROR}\b", built.tools.output("readelf", "-rW", linked), re.M):
+            frames = built.tools.output(addr2line, "-i", "-e", linked, f"0x{address}").split("\n")
+            # What it is inlined into, up to the driver's own line.
+            own = [at for at, frame in enumerate(frames) if not frame.startswith(f"{built.tools.src}/")]
+            at = own[0] if own else 0
+            lines = [f"error: {frames[at].partition(' ')[0]}: a check when compiling fails here: a constant offset or index that is out of range?"]
+            lines += [f"  checked in {frame.removeprefix(f'{built.tools.src}/').partition(' ')[0]}" for frame in frames[:at]]
+            found += [line for line in lines if line not in found]
+    return found
+
+
 def shown(line, inside, directory):
     """A line of what make and the compilers say, with the names by which the user knows the files."""
     # Since 6.13, they work in the driver's own directory.
@@ -135,16 +162,22 @@ def shown(line, inside, directory):
     return line.replace(f"{inside}/", f"{directory}/").replace(inside, str(directory))
 
 
+def relative(built, place, line):
+    """The path of a module in the driver's directory, by a line of modules.order."""
+    path = pathlib.PurePath(line).with_suffix(".ko")
+    if path.is_absolute():  # up to 6.12
+        path = path.relative_to(f"{built.tools.obj}/drivers/{place.name}")
+    return path
+
+
 def module(built, place, line):
     """A module, by its line in modules.order."""
-    relative = pathlib.PurePath(line).with_suffix(".ko")
-    if relative.is_absolute():  # up to 6.12
-        relative = relative.relative_to(f"{built.tools.obj}/drivers/{place.name}")
+    path = relative(built, place, line)
     found = {"name": [], "depends": [], "alias": []}
-    for entry in built.tools.output("modinfo", "-0", f"{built.tools.obj}/drivers/{place.name}/{relative}").split("\0"):
+    for entry in built.tools.output("modinfo", "-0", f"{built.tools.obj}/drivers/{place.name}/{path}").split("\0"):
         key, _, value = entry.partition("=")
         found.get(key, []).append(value)
-    return Module(place / relative, "".join(found["name"]), [need for needs in found["depends"] for need in needs.split(",") if need], found["alias"])
+    return Module(place / path, "".join(found["name"]), [need for needs in found["depends"] for need in needs.split(",") if need], found["alias"])
 
 
 def listed(modules):
