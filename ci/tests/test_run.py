@@ -150,7 +150,7 @@ class Ends(boot.Case):
 
     def test_head(self):
         """Of every script of ours, and of boot-test in the middle of its work."""
-        for script in "apply", "boot-test", "new-driver", "port", "refresh", "send", "tree":
+        for script in "apply", "boot-test", "doc", "new-driver", "port", "refresh", "send", "tree":
             ran = subprocess.run(["bash", "-c", f"{root.TOP}/scripts/{script} --help | read -rn1; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
             self.assertEqual(("", True), (ran.stderr.replace("error: nobody reads the output any more\nnext:  let it go to a file: COMMAND >FILE 2>&1\n", ""), ran.stdout in ("0\n", "141\n")), ran)
         ran = subprocess.run(["bash", "-c", f"{boot.SCRIPT} --run true | head -1; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True)

@@ -181,8 +181,8 @@ def whole(options):
     return options.arch != "x86_64" or options.check
 
 
-def prepare(options):
-    """The tree, built; what the guest needs of it."""
+def begin(options):
+    """A kernel that can be built: its tree with the series, and what it is built with. And the versions of that."""
     if not options.host_tools:
         root.ask(kernel.BUILD, whole(options))
     path = None if options.base in base.PINS else pathlib.Path(options.base)
@@ -204,9 +204,14 @@ def prepare(options):
     name = "-".join([options.arch, *(["host"] if options.host_tools else []), *(fragment.stem for fragment in options.config)])
     tools = kernel.tools(found.path, found.home / name, place)
     built = kernel.Kernel(found, options.arch, arch.ARCHES[options.arch], tools, options.jobs)
-    versions = hosttools.check(built) if options.host_tools else hosttools.versions(built)
+    return built, hosttools.check(built) if options.host_tools else hosttools.versions(built)
+
+
+def prepare(options):
+    """The tree, built; what the guest needs of it."""
+    built, versions = begin(options)
     fragments = built.fragments(options.config)
-    key = hashlib.sha256(json.dumps([found.commit, fragments, versions, root.stamp()]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([built.tree.commit, fragments, versions, root.stamp()]).encode()).hexdigest()
     done = built.obj / "built"
     if not (done.exists() and done.read_text() == key):
         done.unlink(missing_ok=True)
