@@ -3,9 +3,8 @@
 //! Bytes are checked to be UTF-8 while the device writes them: what was checked stays as it is.
 
 use kernel::{
-    c_str,
     device::{Core, Start},
-    dma::{lower_32_bits, Bidirectional, CoherentBox, Dma, DmaMask, Mapping},
+    dma::{Bidirectional, CoherentBox, Dma, DmaMask, Mapping},
     init::pin_init_scope,
     io::Io,
     io_project, new_mutex, pci,
@@ -49,7 +48,7 @@ impl pci::Driver for Attack {
     ) -> impl PinInit<Data<'bound>, Error> + 'bound {
         pin_init_scope(move || {
             dev.enable_device_mem()?;
-            let regs = dev.iomap_region_sized(0, c_str!("guard_utf8"))?;
+            let regs = dev.iomap_region_sized(0, c"guard_utf8")?;
             let mut setup = dev.dma_setup()?;
             setup.set_mask_and_coherent(DmaMask::new::<28>())?;
             let dma = setup.finish()?;
@@ -64,10 +63,10 @@ impl pci::Driver for Attack {
         let mut source = CoherentBox::from_slice(data.dma, &[b'a'; N], GFP_KERNEL)?;
         source[N - 1] = 0xf0;
         let source = source.share();
-        data.go(lower_32_bits(source.dma_address()), 0x40000, 0);
+        data.go(source.dma_address() as u32, 0x40000, 0);
         fsleep(Delta::from_millis(300));
         let mut target = data.target.lock();
-        data.go(0x40000, lower_32_bits(target.dma_address()), 2);
+        data.go(0x40000, target.dma_address() as u32, 2);
 
         let guard = target.for_cpu();
         let mut copy = [0; N];

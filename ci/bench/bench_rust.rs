@@ -9,10 +9,9 @@
 //! sets its run bit, bit 0 of the register at 0x98, without which it does not transfer.
 
 use kernel::{
-    c_str,
     device::{Core, Start},
     dma::{
-        as_u64, Bidirectional, Coherent, Direction, Dma, DmaAddress, DmaMask, FromDevice, Mappable,
+        Bidirectional, Coherent, Direction, Dma, DmaAddress, DmaMask, FromDevice, Mappable,
         Mapping, Plain, Pool, PoolBox, PoolCoherent, PoolRef,
     },
     init::pin_init_scope,
@@ -544,21 +543,21 @@ fn prps<'a, 'bound>(
     lists: &'a Pool<'bound, [u64]>,
     len: usize,
 ) -> Result<((u64, u64), Option<PoolCoherent<&'a Pool<'bound, [u64]>>>)> {
-    let first = as_u64(data.dma_address());
+    let first = data.dma_address();
     match len / PAGE_SIZE {
         1 => Ok(((first, 0), None)),
         2 => {
             let second = io_project!(data, [try: PAGE_SIZE]).dma_address();
-            Ok(((first, as_u64(second)), None))
+            Ok(((first, second), None))
         }
         count => {
             let mut list = PoolBox::zeroed(lists, GFP_KERNEL)?;
             for (entry, page) in list.iter_mut().zip(1..count) {
                 let page = io_project!(data, [try: page * PAGE_SIZE]).dma_address();
-                *entry = as_u64(page).to_le();
+                *entry = page.to_le();
             }
             let list = list.share();
-            Ok(((first, as_u64(list.dma_address())), Some(list)))
+            Ok(((first, list.dma_address()), Some(list)))
         }
     }
 }
@@ -676,7 +675,7 @@ impl pci::Driver for BenchRust {
     ) -> impl PinInit<Data<'bound>, Error> + 'bound {
         pin_init_scope(move || {
             dev.enable_device_mem()?;
-            let regs = dev.iomap_region_sized(0, c_str!("bench_rust"))?;
+            let regs = dev.iomap_region_sized(0, c"bench_rust")?;
             let mut setup = dev.dma_setup()?;
             setup.set_mask_and_coherent(DmaMask::new::<64>())?;
             let dma = setup.finish()?;
@@ -700,7 +699,7 @@ impl pci::Driver for BenchRust {
                 copy: KBox::new([0; BUFFER], GFP_KERNEL)?,
                 spares,
                 parked: 0,
-                pool: Pool::new(dma, c_str!("bench_rust"), 64, 0)?,
+                pool: Pool::new(dma, c"bench_rust", 64, 0)?,
                 pages: [
                     Some(make_pages(dma, 1)?),
                     Some(make_pages(dma, 16)?),
@@ -708,7 +707,7 @@ impl pci::Driver for BenchRust {
                 ],
                 queue: Queue::new(dma)?,
                 device: Device { head: 0, phase: 1 },
-                lists: Pool::new_slice(dma, c_str!("lists"), PAGES, PAGES * 8, 0)?,
+                lists: Pool::new_slice(dma, c"lists", PAGES, PAGES * 8, 0)?,
                 data: Coherent::zeroed_slice(dma, PAGES * PAGE_SIZE, GFP_KERNEL)?,
             };
             Ok(try_pin_init!(Data {

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Runs in the guest: the cases of dma_cases.ko, and what is done to its bindings. KTAP.
 #
-# cases.sh GROUP...: the groups are the functions group_* below. "cases" is to be the last: it leaks.
+# cases.sh GROUP...: the groups are the functions group_* below. "cases" is to be the last, or the last
+# but "shutdown": it leaks.
 # In the environment: how many TIMES things are done; the numbers of the CASES to be run, if not all;
 # whether to STOP when one has failed.
 
@@ -587,33 +588,130 @@ group_faults()
 	leaked "faults"
 }
 
-# The system is not put to sleep while a driver is bound; without one, it is. Devices alone are tried.
+# sleep_to STATE TEST: as if it went there, but up to the named test alone. One device after the other,
+# so that it is known which comes first.
+sleep_to()
+{
+	echo 0 >/sys/power/pm_async
+	echo 0 >/sys/module/suspend/parameters/pm_test_delay
+	echo "$2" >/sys/power/pm_test
+	SAID=$( (echo "$1" >/sys/power/state) 2>&1)
+	echo none >/sys/power/pm_test
+}
+
+# take NUMBER DEVICE...: binds these for a case, and no others.
+take()
+{
+	local number=$1 device
+	shift
+	for device in $(devices edu); do
+		[[ " $* " == *" $device "* ]] || bound "$device" || echo none >"$PCI/$device/driver_override"
+	done
+	pick edu "$number"
+	unpick edu
+	for device in $(devices edu); do
+		echo >"$PCI/$device/driver_override"
+	done
+	for device; do
+		bound "$device" || why="$device is not bound"
+	done
+}
+
+# give_back TIMES-WORDS DEVICE...: unbinds them; each says what it has been through.
+give_back()
+{
+	local words=$1 device wanted
+	shift
+	for device; do
+		echo "$device" >$DRIVER/unbind
+	done
+	news
+	count "$words"
+	[ $COUNT -eq $# ] || why="$words: $COUNT devices of $#"
+	[[ $log != *": FAILED: "* ]] || why=${log#*: FAILED: }
+	why=${why%%$'\n'*}
+	log=
+}
+
+# The system is not put to sleep while a driver is bound that does not know how. One that does is
+# suspended and resumed.
 group_suspend()
 {
-	local device why= tried log=
+	local device why= log= all i times states=freeze kept
 	if [ ! -e /sys/power/pm_test ]; then
 		verdict "suspend" "no test of it in this kernel"
 		return
 	fi
 	start
-	echo devices >/sys/power/pm_test
-	echo 0 >/sys/module/suspend/parameters/pm_test_delay
-	for device in $(devices edu); do break; done
-	pick edu 0
-	bound "$device" || why="not bound"
-	news
-	log=
-	tried=$( (echo freeze >/sys/power/state) 2>&1)
-	[[ $tried == *"Device or resource busy" ]] || why="with a driver: ${tried:-suspended}"
-	news
-	# Others are bound as well; the first that refuses is named.
-	[[ $log == *"dma_cases 0000:"*"suspend"*"-16"* ]] || why="no device is named"
-	bound "$device" || why="not bound any more"
-	unpick edu
+	all=($(devices edu))
+	[[ $(</sys/power/state) != *disk* ]] || states+=" disk"
+	for state in $states; do
+		take 0 "${all[0]}"
+		news
+		log=
+		sleep_to $state devices
+		[[ $SAID == *"Device or resource busy" ]] || why="with a driver: ${SAID:-suspended}"
+		give_back "dma_cases ${all[0]}: the driver can't suspend; unbind it first" "${all[0]}"
+		sleep_to $state devices
+		[ -z "$SAID" ] || why="without a driver: $SAID"
+	done
+	nothing_left "a driver that can't suspend" "$why"
+
+	# Cases 3 and 4: by message, and by line, which some of the devices share.
+	for case in 3 4; do
+		why= times=$((TIMES / 10 + 1))
+		take $case "${all[@]}"
+		live; kept=$LIVE
+		for ((i = 0; i < times; i++)); do
+			sleep_to "${states##* }" platform
+			[ -z "$SAID" ] || why="not suspended: $SAID"
+			sleep_to freeze platform
+			[ -z "$SAID" ] || why="not suspended: $SAID"
+		done
+		live
+		[ $LIVE -eq "$kept" ] || why="$kept allocations before, $LIVE after"
+		give_back ": suspended $((2 * times)) times" "${all[@]}"
+		nothing_left "suspend $((2 * times)) times: case $case" "$why"
+	done
+
+	# The first one is the last to be asked; the others are resumed.
+	why=
+	take 5 "${all[0]}"
+	take 4 "${all[@]:1}"
+	sleep_to freeze platform
+	[[ $SAID == *"Device or resource busy" ]] || why="when one refuses: ${SAID:-suspended}"
+	give_back ": suspended 1 times" "${all[@]}"
+	nothing_left "one refuses to suspend, the others are resumed" "$why"
+
+	why=
+	take 6 "${all[0]}"
+	sleep_to freeze platform
+	[[ $SAID == *"Device or resource busy" ]] || why="when it refuses: ${SAID:-suspended}"
+	give_back ": suspended 1 times" "${all[0]}"
+	nothing_left "one that refuses to suspend when it has turned mastering off is resumed" "$why"
+
+	for times in 1 2; do
+		why=
+		take 7 "${all[0]}"
+		for ((i = 0; i < times; i++)); do
+			sleep_to freeze platform
+			[ -z "$SAID" ] || why="not suspended: $SAID"
+		done
+		give_back ": resumed $times times" "${all[0]}"
+		nothing_left "a device that can't be resumed, $times times" "$why"
+	done
 	unload || why="not unloaded"
-	tried=$( (echo freeze >/sys/power/state) 2>&1) || why="without a driver: $tried"
-	echo none >/sys/power/pm_test
 	nothing_left "suspend" "$why"
+}
+
+# What is bound when the guest ends is shut down; what comes of it, only the console tells.
+group_shutdown()
+{
+	local device why= all
+	load
+	all=($(devices edu))
+	take 8 "${all[@]}"
+	verdict "bound, to be shut down" "$why"
 }
 
 [ -e $DMA_API/error_count ] || verdict "DMA-API debugging" "is off"

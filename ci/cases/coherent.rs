@@ -7,8 +7,7 @@ use kernel::{
     alloc::{flags, Flags},
     device::Start,
     dma::{
-        as_u64, attrs, Attrs, Coherent, CoherentBox, CoherentHandle, Dma, DmaMask, FromDevice,
-        NonCoherent,
+        attrs, Attrs, Coherent, CoherentBox, CoherentHandle, Dma, DmaMask, FromDevice, NonCoherent,
     },
     dma_struct, init,
     io::Io,
@@ -99,10 +98,10 @@ pub(crate) fn sizes(test: &mut Test<'_, '_>) -> Result {
         let memory = bytes(dma, len)?;
         check!(memory.len() == len);
         check!(memory.size() == len);
-        check!(as_u64(memory.dma_address()) % PAGE as u64 == 0);
+        check!(memory.dma_address() % PAGE as u64 == 0);
         let last = io_project!(memory, [try: len - 1]);
         check!(last.dma_address() - memory.dma_address() == len as u64 - 1);
-        check!(as_u64(last.dma_address()) <= DmaMask::new::<28>().value());
+        check!(last.dma_address() <= DmaMask::new::<28>().value());
         check!(all_zero(&memory)?);
         last.write_val(0xa5);
         check!(io_read!(memory, [try: len - 1]) == 0xa5);
@@ -419,7 +418,7 @@ pub(crate) fn handles(test: &mut Test<'_, '_>) -> Result {
             check!(handle.size() == len);
             check!(handle.dma_address_at(0)? == handle.dma_address());
             check!(handle.dma_address_at(len - 1)? - handle.dma_address() == len as u64 - 1);
-            check!(as_u64(handle.dma_address_at(len - 1)?) <= DmaMask::new::<28>().value());
+            check!(handle.dma_address_at(len - 1)? <= DmaMask::new::<28>().value());
         }
     }
     Ok(())

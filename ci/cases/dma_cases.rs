@@ -37,6 +37,7 @@ const TIMEOUT: i64 = 5000;
 mod access;
 mod bind;
 mod coherent;
+mod config;
 mod edu;
 mod foreign;
 mod forget;
@@ -53,6 +54,7 @@ mod several;
 mod sg;
 mod smp;
 mod streaming;
+mod suspend;
 mod wait;
 
 use edu::Edu;
@@ -64,6 +66,11 @@ struct Case {
     probe: for<'a, 'bound> fn(&mut Test<'a, 'bound>) -> Result,
     start: for<'data, 'bound> fn(&pci::Device<Start<'data>>, &'data Data<'bound>) -> Result,
     unbind: for<'a, 'core, 'bound> fn(&'a pci::Device<Core<'core>>, &'a Data<'bound>) -> Result,
+    /// Without, the driver can't.
+    suspend:
+        Option<for<'a, 'core, 'bound> fn(&'a pci::Device<Core<'core>>, &'a Data<'bound>) -> Result>,
+    resume: for<'data, 'bound> fn(&pci::Device<Start<'data>>, &'data Data<'bound>) -> Result,
+    shutdown: for<'a, 'core, 'bound> fn(&'a pci::Device<Core<'core>>, &'a Data<'bound>),
     /// The error with which the initialiser of the data fails, when there is more in it already.
     init: Result,
     /// With what it ends.
@@ -89,11 +96,17 @@ const CASE: Case = Case {
     probe: |_| Ok(()),
     start: |_, _| Ok(()),
     unbind: |_, _| Ok(()),
+    suspend: None,
+    resume: |_, _| Err(EIO),
+    shutdown: |_, _| (),
     init: Ok(()),
     expect: Ok(()),
     leaks: 0,
     device: EDU,
 };
+
+/// In the table it is this one, and not the macro's.
+const LEN: usize = 0;
 
 /// An ID of no device, which only `driver_data` picks from.
 const NONE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0xffff);
@@ -132,8 +145,20 @@ cases! {
     {
         bind: plain { start: bind::plain_start }, busy { start: bind::busy_start },
             other { start: bind::other_start, unbind: bind::other_unbind };
-        pci_device: ids, contexts, references, printing, resources, enable, bar_not_enabled,
+        suspend: message { start: suspend::started, suspend: Some(suspend::suspended),
+                resume: suspend::resumed, unbind: suspend::unbind },
+            line { start: suspend::started, suspend: Some(suspend::suspended),
+                resume: suspend::resumed, unbind: suspend::unbind },
+            busy { start: suspend::started, suspend: Some(suspend::busy_suspended),
+                unbind: suspend::busy_unbind },
+            stopped { start: suspend::started, suspend: Some(suspend::stopped_suspended),
+                resume: suspend::resumed, unbind: suspend::unbind },
+            resume_fails { start: suspend::started, suspend: Some(suspend::suspended),
+                resume: suspend::resume_fails_resumed, unbind: suspend::resume_fails_unbind },
+            shut_down { start: suspend::started, shutdown: suspend::shut_down_at_last };
+        pci_device: ids { leaks: LEN }, contexts, references, printing, resources, enable, bar_not_enabled,
             bar_missing, bar_size, bar_twice, bar_read;
+        config: space, master, extended { device: NVME };
         io: edu, edu_range, memory { device: IVSHMEM }, memory_range { device: IVSHMEM },
             memory_fields { device: IVSHMEM }, ports { device: TESTDEV };
         setup: masks_missing, masks_half, masks_other_half, masks, masks_too_small, masks_in_turn, required,
@@ -158,7 +183,7 @@ cases! {
             reset { start: order::reset_start, device: SLOT },
             reset_function { start: order::reset_function_start, device: NVME };
         smp: words, copies, allocations, device { start: smp::device_start };
-        wait: one_by_one, all, others;
+        wait: one_by_one, all, others, polls;
         lock: order, tried, shared { start: lock::shared_start };
         irq: vectors, vectors_leaked, vectors_spinlock,
             messages { start: irq::counted }, pin { start: irq::counted },
@@ -190,6 +215,7 @@ cases! {
             start_fails { expect: Err(EBUSY), unbind: park::start_fails_unbind };
         foreign: buffer, table, gone;
         handler: spinlock;
+        config: mastering;
     }
     {
         forget: nothing_so_far, setup, bar, coherent { leaks: 1 }, coherent_again { start: forget::again_start },
@@ -247,6 +273,7 @@ struct Kept<'bound> {
     never: irq::Never,
     slow: Option<irq::Slow<'bound>>,
     polled: Option<irq::Polled<'bound>>,
+    sleeper: Option<suspend::Sleeper<'bound>>,
     vectors: Option<pci::IrqVectorRegistration<'bound>>,
     shared: Option<lock::Shared<'bound>>,
     edu: Option<Edu<'bound>>,
@@ -323,6 +350,23 @@ impl Drop for Last<'_> {
 }
 
 struct Cases;
+
+/// As a driver that does not say how the device is suspended.
+struct Unable;
+
+impl pci::Driver for Unable {
+    type IdInfo = Case;
+    type Data<'bound> = Data<'bound>;
+
+    const ID_TABLE: pci::IdTable<Case> = &TABLE;
+
+    fn probe<'bound>(
+        dev: &'bound pci::Device<Core<'_>>,
+        info: Option<&'bound Case>,
+    ) -> impl PinInit<Data<'bound>, Error> + 'bound {
+        Cases::probe(dev, info)
+    }
+}
 
 impl Case {
     /// Compares how a stage ended with how it should; prints the verdict if it was the last.
@@ -402,6 +446,24 @@ impl pci::Driver for Cases {
         if (data.last.0.unbind)(dev, data).is_err() {
             pr_err!("FAILED: {}: unbind\n", data.last.0.name);
         }
+    }
+
+    fn suspend<'bound>(dev: &pci::Device<Core<'_>>, data: Pin<&Data<'bound>>) -> Result {
+        match data.last.0.suspend {
+            Some(suspend) => suspend(dev, data.get_ref()),
+            None => Unable::suspend(dev, data),
+        }
+    }
+
+    fn resume<'data, 'bound>(
+        dev: &pci::Device<Start<'data>>,
+        data: Pin<&'data Data<'bound>>,
+    ) -> Result {
+        (data.last.0.resume)(dev, data.get_ref())
+    }
+
+    fn shutdown<'bound>(dev: &pci::Device<Core<'_>>, data: Pin<&Data<'bound>>) {
+        (data.last.0.shutdown)(dev, data.get_ref());
     }
 }
 

@@ -5,14 +5,13 @@
 //! The drivers of ci/drivers have it, too.
 
 use kernel::{
-    c_str,
     device::{Core, Start},
-    dma::{as_u64, Coherent, Direction, DmaAddress, Mappable, Mapping, Plain},
-    io::Io,
+    dma::{Coherent, Direction, DmaAddress, Mappable, Mapping, Plain},
+    io::{poll::read_poll_timeout, Io},
     pci,
     prelude::*,
     scatterlist::{Owned, SGMemory, SGTable},
-    time::{delay::fsleep, ktime_ms_delta, Delta, Ktime},
+    time::Delta,
 };
 
 pub(crate) const BUFFER: u32 = 0x4_0000;
@@ -34,7 +33,7 @@ pub(crate) struct Edu<'bound>(pub(crate) pci::Bar<'bound, 0xa0>);
 impl<'bound> Edu<'bound> {
     pub(crate) fn new(dev: &'bound pci::Device<Core<'_>>) -> Result<Self> {
         dev.enable_device_mem()?;
-        Ok(Self(dev.iomap_region_sized(0, c_str!("dma_cases"))?))
+        Ok(Self(dev.iomap_region_sized(0, c"dma_cases")?))
     }
 
     /// Lets the device master the bus, when it holds no address of before.
@@ -91,19 +90,18 @@ impl<'bound> Edu<'bound> {
 
     /// Waits for its end.
     pub(crate) fn wait(&self) -> Result {
-        let start = Ktime::ktime_get();
-        while self.is_busy() {
-            if ktime_ms_delta(Ktime::ktime_get(), start) > crate::TIMEOUT {
-                return Err(ETIMEDOUT);
-            }
-            fsleep(Delta::from_millis(10));
-        }
+        read_poll_timeout(
+            || Ok(self.is_busy()),
+            |busy| !busy,
+            Delta::from_millis(10),
+            Delta::from_millis(crate::TIMEOUT),
+        )?;
         Ok(())
     }
 
     /// Has the device fetch memory to `at` in its own.
     pub(crate) fn fetch(&self, memory: DmaAddress, at: u32, len: usize) -> Result {
-        self.command(u32::try_from(as_u64(memory))?, BUFFER + at, len, 0)?;
+        self.command(u32::try_from(memory)?, BUFFER + at, len, 0)?;
         self.wait()
     }
 
@@ -115,19 +113,14 @@ impl<'bound> Edu<'bound> {
 
     /// As `store`, but does not wait for the end of it.
     pub(crate) fn begin_store(&self, at: u32, memory: DmaAddress, len: usize) -> Result {
-        self.command(
-            BUFFER + at,
-            u32::try_from(as_u64(memory))?,
-            len,
-            FROM_DEVICE,
-        )
+        self.command(BUFFER + at, u32::try_from(memory)?, len, FROM_DEVICE)
     }
 
     /// As `begin_store`; the device raises an interrupt at the end of it.
     pub(crate) fn begin_store_and_raise(&self, at: u32, memory: DmaAddress, len: usize) -> Result {
         self.command(
             BUFFER + at,
-            u32::try_from(as_u64(memory))?,
+            u32::try_from(memory)?,
             len,
             FROM_DEVICE | RAISE_WHEN_DONE,
         )

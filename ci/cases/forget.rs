@@ -13,11 +13,10 @@ use core::{
     sync::atomic::{AtomicU64, Ordering},
 };
 use kernel::{
-    c_str,
     device::Start,
     dma::{
-        as_u64, Bidirectional, CoherentBox, CoherentHandle, DmaAddress, FromDevice, Mapping,
-        NonCoherent, Pool, PoolCoherent, ToDevice,
+        Bidirectional, CoherentBox, CoherentHandle, DmaAddress, FromDevice, Mapping, NonCoherent,
+        Pool, PoolCoherent, ToDevice,
     },
     io::Io,
     io_project, pci,
@@ -52,7 +51,7 @@ pub(crate) fn coherent(test: &mut Test<'_, '_>) -> Result {
     let dma = test.dma_and_edu()?;
     let memory = bytes(dma, 4096)?;
     memory.copy_from_slice(&pattern(4096, 77)?);
-    LEAKED.store(as_u64(memory.dma_address()), Ordering::SeqCst);
+    LEAKED.store(memory.dma_address(), Ordering::SeqCst);
     forget(memory);
     Ok(())
 }
@@ -61,7 +60,7 @@ pub(crate) fn coherent_again(test: &mut Test<'_, '_>) -> Result {
     let dma = test.dma_and_edu()?;
     for _ in 0..64 {
         let memory = bytes(dma, 4096)?;
-        check!(as_u64(memory.dma_address()) != LEAKED.load(Ordering::SeqCst));
+        check!(memory.dma_address() != LEAKED.load(Ordering::SeqCst));
         io_project!(memory, [try: ..256]).copy_from_slice(&[0xff; 256]);
         test.kept.more.push(memory, GFP_KERNEL)?;
     }
@@ -134,7 +133,7 @@ pub(crate) fn table(test: &mut Test<'_, '_>) -> Result {
 
 /// A pool is leaked with an object of it; `cases.sh` looks for who says so.
 pub(crate) fn object(test: &mut Test<'_, '_>) -> Result {
-    let pool = Pool::<u64>::new(test.dma()?, c_str!("leaked"), 8, 0)?;
+    let pool = Pool::<u64>::new(test.dma()?, c"leaked", 8, 0)?;
     forget(PoolCoherent::zeroed(&pool, GFP_KERNEL)?);
     Ok(())
 }

@@ -5,7 +5,6 @@
 use crate::{coherent::pattern, edu, edu::Edu, streaming::nothing, Data, Test};
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
-    c_str,
     device::{Bound, Core, Start},
     dma::{
         Coherent, CoherentBox, CoherentHandle, Dma, DmaAddress, FromDevice, Mapping, NonCoherent,
@@ -67,13 +66,13 @@ impl<'bound> Hard<'bound> {
         check!(CoherentHandle::alloc(dma, 64, GFP_KERNEL).err() == Some(EINVAL));
         let noncoherent = |flags| NonCoherent::<[u8], FromDevice>::zeroed_slice(dma, 64, flags);
         check!(noncoherent(GFP_KERNEL).err() == Some(EINVAL));
-        check!(Pool::<u64>::new(dma, c_str!("inside"), 8, 0).err() == Some(EINVAL));
-        check!(Pool::<[u64]>::new_slice(dma, c_str!("inside"), 8, 8, 0).err() == Some(EINVAL));
+        check!(Pool::<u64>::new(dma, c"inside", 8, 0).err() == Some(EINVAL));
+        check!(Pool::<[u64]>::new_slice(dma, c"inside", 8, 8, 0).err() == Some(EINVAL));
         check!(PoolBox::zeroed(things.pool.clone(), GFP_KERNEL).err() == Some(EINVAL));
         check!(Pages::zeroed(1, GFP_KERNEL).err() == Some(EINVAL));
         check!(PageBox::zeroed(GFP_KERNEL).err() == Some(EINVAL));
         for bar in 0..3 {
-            check!(dev.iomap_region(bar, c_str!("inside")).err() == Some(EINVAL));
+            check!(dev.iomap_region(bar, c"inside").err() == Some(EINVAL));
         }
 
         // Waits that can say so; and one that is busy instead.
@@ -172,7 +171,7 @@ fn prepare(test: &mut Test<'_, '_>, kind: IrqType, quiesced: bool) -> Result {
         .dev
         .alloc_irq_vectors(1, 1, IrqTypes::default().with(kind))?;
     test.kept.vectors = Some(vectors);
-    let pool = Arc::new(Pool::new(dma, c_str!("handler"), 8, 0)?, GFP_KERNEL)?;
+    let pool = Arc::new(Pool::new(dma, c"handler", 8, 0)?, GFP_KERNEL)?;
     let mut vector = VVec::new();
     vector.extend_from_slice(&pattern(5000, 2)?, GFP_KERNEL)?;
     let mapped = if nothing(dma) {
@@ -193,7 +192,7 @@ fn prepare(test: &mut Test<'_, '_>, kind: IrqType, quiesced: bool) -> Result {
         handle: CoherentHandle::alloc(dma, 5000, GFP_KERNEL)?,
         noncoherent: NonCoherent::<[u8], FromDevice>::zeroed_slice(dma, 5000, GFP_KERNEL)?,
         mapped,
-        whole_pool: Pool::new(dma, c_str!("whole"), 8, 0)?,
+        whole_pool: Pool::new(dma, c"whole", 8, 0)?,
         object: PoolCoherent::zeroed(pool.clone(), GFP_KERNEL)?,
         pool,
         buffer: pattern(5000, 1)?,
@@ -239,7 +238,7 @@ pub(crate) fn running_start<'data>(
     data: &'data Data<'_>,
 ) -> Result {
     let hard = data.kept.hard.as_ref().ok_or(EINVAL)?;
-    dev.request_irq(data.vector(0)?, Flags::SHARED, c_str!("dma_cases"), hard)?;
+    dev.request_irq(data.vector(0)?, Flags::SHARED, c"dma_cases", hard)?;
     hard.edu.lock().as_ref().ok_or(EINVAL)?.set_master(dev)?;
     raise(hard)
 }
@@ -254,7 +253,7 @@ pub(crate) fn quiesced_start<'data>(
     data: &'data Data<'_>,
 ) -> Result {
     let hard = data.kept.hard.as_ref().ok_or(EINVAL)?;
-    dev.request_irq(data.vector(0)?, Flags::SHARED, c_str!("dma_cases"), hard)
+    dev.request_irq(data.vector(0)?, Flags::SHARED, c"dma_cases", hard)
 }
 
 pub(crate) fn quiesced_unbind(dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {
@@ -269,7 +268,7 @@ pub(crate) fn spinlock(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result
         return Ok(());
     }
     let dma = data.dma()?;
-    let pool = Pool::<u64>::new(dma, c_str!("spinlock"), 8, 0)?;
+    let pool = Pool::<u64>::new(dma, c"spinlock", 8, 0)?;
     let lock = KBox::pin_init(new_spinlock!(()), GFP_KERNEL)?;
     let own = CoherentBox::new(dma, 1u64, GFP_KERNEL)?;
     let before = dma.parked().count;
@@ -277,7 +276,7 @@ pub(crate) fn spinlock(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result
     check!(Coherent::<u64>::zeroed(dma, GFP_KERNEL).err() == Some(EINVAL));
     check!(CoherentHandle::alloc(dma, 64, GFP_KERNEL).err() == Some(EINVAL));
     check!(NonCoherent::<u64, FromDevice>::zeroed(dma, GFP_KERNEL).err() == Some(EINVAL));
-    check!(Pool::<u64>::new(dma, c_str!("inside"), 8, 0).err() == Some(EINVAL));
+    check!(Pool::<u64>::new(dma, c"inside", 8, 0).err() == Some(EINVAL));
     check!(PoolBox::zeroed(&pool, GFP_KERNEL).err() == Some(EINVAL));
     check!(Pages::zeroed(1, GFP_KERNEL).err() == Some(EINVAL));
     drop(own);

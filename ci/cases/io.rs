@@ -4,7 +4,6 @@
 
 use crate::{edu, Test};
 use kernel::{
-    c_str,
     io::{Io, IoBase},
     io_read, io_write, pci,
     prelude::*,
@@ -60,7 +59,7 @@ pub(crate) fn edu_range(test: &mut Test<'_, '_>) -> Result {
 fn shared<'bound>(test: &mut Test<'_, 'bound>) -> Result<pci::Bar<'bound, 0x1000>> {
     check!(test.dev.vendor_id() == 0x1af4);
     test.dev.enable_device_mem()?;
-    test.dev.iomap_region_sized(2, c_str!("shared"))
+    test.dev.iomap_region_sized(2, c"shared")
 }
 
 macro_rules! each_width {
@@ -196,7 +195,7 @@ pub(crate) fn ports(test: &mut Test<'_, '_>) -> Result {
     check!(test.dev.vendor_id() == 0x1b36);
     test.dev.enable_device_mem()?;
     check!(test.dev.resource_len(1)? != 0);
-    check!(test.dev.iomap_region(1, c_str!("ports")).err() == Some(ENODEV));
-    check!(test.dev.iomap_region(0, c_str!("memory")).is_ok());
+    check!(test.dev.iomap_region(1, c"ports").err() == Some(ENODEV));
+    check!(test.dev.iomap_region(0, c"memory").is_ok());
     Ok(())
 }

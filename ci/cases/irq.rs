@@ -5,7 +5,6 @@
 use crate::{coherent::bytes, edu, edu::Edu, Data, Test};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use kernel::{
-    c_str,
     cpu::{nr_cpu_ids, CpuId},
     device::{Core, Start},
     fmt,
@@ -213,7 +212,7 @@ pub(crate) fn vectors_spinlock(test: &mut Test<'_, '_>) -> Result {
 /// One after the other: the handler wakes up who waits for it.
 pub(crate) fn counted<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
     let counter = data.counter()?;
-    dev.request_irq(data.vector(0)?, FLAGS, c_str!("dma_cases"), counter)?;
+    dev.request_irq(data.vector(0)?, FLAGS, c"dma_cases", counter)?;
     counter.edu.set_master(dev)?;
     check!(counter.counted() == 0);
     for number in 1..=20 {
@@ -232,7 +231,7 @@ pub(crate) fn threaded_start<'data>(
     data: &'data Data<'_>,
 ) -> Result {
     let counter = data.counter()?;
-    dev.request_threaded_irq(data.vector(0)?, FLAGS, c_str!("dma_cases"), counter)?;
+    dev.request_threaded_irq(data.vector(0)?, FLAGS, c"dma_cases", counter)?;
     counter.edu.set_master(dev)?;
     for number in 1..=20 {
         counter.edu.0.write32(1, edu::RAISE);
@@ -247,27 +246,27 @@ pub(crate) use self::messages as wrong;
 
 /// What is refused leaves nothing behind.
 pub(crate) fn wrong_start<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
-    const NAMES: [&CStr; 7] = [
-        c_str!(""),
-        c_str!("."),
-        c_str!(".."),
-        c_str!("dma/cases"),
-        c_str!("/"),
-        c_str!("spurious"),
-        c_str!("smp_affinity_list"),
+    const NAMES: [&core::ffi::CStr; 7] = [
+        c"",
+        c".",
+        c"..",
+        c"dma/cases",
+        c"/",
+        c"spurious",
+        c"smp_affinity_list",
     ];
     let counter = data.counter()?;
-    let name = c_str!("dma_cases");
-    let request = |name: &CStr| dev.request_irq(data.vector(0)?, FLAGS, name, counter);
+    let name = c"dma_cases";
+    let request = |name: &core::ffi::CStr| dev.request_irq(data.vector(0)?, FLAGS, name, counter);
     let request_threaded =
-        |name: &CStr| dev.request_threaded_irq(data.vector(0)?, FLAGS, name, counter);
+        |name: &core::ffi::CStr| dev.request_threaded_irq(data.vector(0)?, FLAGS, name, counter);
     for name in NAMES {
         check!(request(name) == Err(EINVAL));
         check!(request_threaded(name) == Err(EINVAL));
     }
     request(name)?;
     check!(request(name) == Err(EBUSY));
-    check!(request(c_str!("dma_cases 2")) == Err(EBUSY));
+    check!(request(c"dma_cases 2") == Err(EBUSY));
     check!(request_threaded(name) == Err(EBUSY));
     counter.edu.set_master(dev)?;
     counter.edu.0.write32(1, edu::RAISE);
@@ -295,12 +294,7 @@ pub(crate) fn spurious_start<'data>(
     data: &'data Data<'_>,
 ) -> Result {
     let counter = data.counter()?;
-    dev.request_irq(
-        data.vector(0)?,
-        FLAGS,
-        c_str!("dma_cases"),
-        &data.kept.never,
-    )?;
+    dev.request_irq(data.vector(0)?, FLAGS, c"dma_cases", &data.kept.never)?;
     counter.edu.set_master(dev)?;
     for _ in 0..1000 {
         counter.edu.0.write32(1, edu::RAISE);
@@ -324,7 +318,7 @@ pub(crate) fn transfer_start<'data>(
     data: &'data Data<'_>,
 ) -> Result {
     let (counter, memory) = (data.counter()?, data.bytes()?);
-    dev.request_irq(data.vector(0)?, FLAGS, c_str!("dma_cases"), counter)?;
+    dev.request_irq(data.vector(0)?, FLAGS, c"dma_cases", counter)?;
     counter.edu.set_master(dev)?;
     io_project!(memory, [try: ..32]).copy_from_slice(&[0x5a; 32]);
     counter.edu.fetch(memory.dma_address(), 0, 32)?;
@@ -356,7 +350,7 @@ pub(crate) fn raising_start<'data>(
     data: &'data Data<'_>,
 ) -> Result {
     let counter = data.counter()?;
-    dev.request_threaded_irq(data.vector(0)?, FLAGS, c_str!("dma_cases"), counter)?;
+    dev.request_threaded_irq(data.vector(0)?, FLAGS, c"dma_cases", counter)?;
     counter.edu.set_master(dev)?;
     Ok(())
 }
@@ -461,7 +455,7 @@ pub(crate) fn synchronized_start<'data>(
     let vector = slow.vectors.index(0)?;
     // Nothing to wait for.
     vector.synchronize()?;
-    dev.request_threaded_irq(slow.vectors.index(0)?, FLAGS, c_str!("dma_cases"), slow)?;
+    dev.request_threaded_irq(slow.vectors.index(0)?, FLAGS, c"dma_cases", slow)?;
     slow.edu.set_master(dev)?;
     for number in 1..=5 {
         slow.edu.0.write32(1, edu::RAISE);
@@ -495,12 +489,7 @@ pub(crate) fn disabled_start<'data>(
     let vector = data.vector(0)?;
     check!(vector.disable() == Err(EINVAL));
     check!(vector.enable() == Err(EINVAL));
-    dev.request_irq(
-        data.vector(0)?,
-        Flags::TRIGGER_NONE,
-        c_str!("dma_cases"),
-        counter,
-    )?;
+    dev.request_irq(data.vector(0)?, Flags::TRIGGER_NONE, c"dma_cases", counter)?;
     counter.edu.set_master(dev)?;
     check!(vector.enable() == Err(EINVAL));
     for depth in 1..=3 {
@@ -590,7 +579,7 @@ pub(crate) fn polled_start<'data>(
     data: &'data Data<'_>,
 ) -> Result {
     let polled = data.kept.polled.as_ref().ok_or(EINVAL)?;
-    dev.request_irq(polled.vector()?, FLAGS, c_str!("dma_cases"), polled)?;
+    dev.request_irq(polled.vector()?, FLAGS, c"dma_cases", polled)?;
     polled.edu.set_master(dev)?;
     for number in 1..=10 {
         polled.edu.0.write32(1, edu::RAISE);

@@ -9,9 +9,8 @@ use crate::{
 };
 use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
-    c_str,
     device::{Core, Start},
-    dma::{as_u64, Coherent},
+    dma::Coherent,
     io::Io,
     io_project, pci,
     prelude::*,
@@ -195,7 +194,7 @@ pub(crate) fn reset_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Resu
 pub(crate) fn reset_function(test: &mut Test<'_, '_>) -> Result {
     let dma = test.dma()?;
     test.dev.enable_device_mem()?;
-    test.kept.nvme = Some(test.dev.iomap_region_sized(0, c_str!("dma_cases"))?);
+    test.kept.nvme = Some(test.dev.iomap_region_sized(0, c"dma_cases")?);
     test.kept.bytes = Some(bytes(dma, 8192)?);
     Ok(())
 }
@@ -219,8 +218,8 @@ pub(crate) fn reset_function_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>
     nvme.write32(0, CONFIGURATION);
     // Two queues of 32 entries, where it finds them, and what sizes those have.
     nvme.write32(0x001f_001f, 0x24);
-    nvme.write64(as_u64(memory.dma_address()), 0x28);
-    nvme.write64(as_u64(io_project!(memory, [try: 4096]).dma_address()), 0x30);
+    nvme.write64(memory.dma_address(), 0x28);
+    nvme.write64(io_project!(memory, [try: 4096]).dma_address(), 0x30);
     nvme.write32(0x0046_0001, CONFIGURATION);
     check!(ready()?);
     dev.reset_and_set_master()?;

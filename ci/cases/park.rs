@@ -12,7 +12,6 @@ use crate::{
     Data, Test,
 };
 use kernel::{
-    c_str,
     device::{Core, Start},
     dma::{
         Bidirectional, Coherent, CoherentBox, CoherentHandle, Dma, DmaAddress, FromDevice, Mapping,
@@ -100,7 +99,7 @@ fn each(dma: Dma<'_>, parks: bool) -> Result {
     let before = dma.parked();
     drop(CoherentBox::<[u8]>::zeroed_slice(dma, 5000, GFP_KERNEL)?);
     let pool = Arc::new(
-        Pool::<[u64]>::new_slice(dma, c_str!("each"), 32, 256, 0)?,
+        Pool::<[u64]>::new_slice(dma, c"each", 32, 256, 0)?,
         GFP_KERNEL,
     )?;
     drop(PoolBox::zeroed(pool.clone(), GFP_KERNEL)?);
@@ -232,10 +231,7 @@ pub(crate) fn answers_late(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Res
 pub(crate) fn object_late(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     let (dma, edu) = data.ready(dev)?;
     fill(dma, edu)?;
-    let pool = Arc::new(
-        Pool::<[u8; 64]>::new(dma, c_str!("late"), 64, 0)?,
-        GFP_KERNEL,
-    )?;
+    let pool = Arc::new(Pool::<[u8; 64]>::new(dma, c"late", 64, 0)?, GFP_KERNEL)?;
     let object = PoolCoherent::zeroed(pool.clone(), GFP_KERNEL)?;
     let (address, before) = (object.dma_address(), dma.parked());
     edu.begin_store(0, address, 64)?;

@@ -4,8 +4,8 @@
 
 use crate::{edu, Test};
 use kernel::{
-    c_str, dev_alert, dev_crit, dev_dbg, dev_emerg, dev_err, dev_info, dev_notice, dev_warn,
-    device, io::Io, pci, prelude::*, types::ARef,
+    dev_alert, dev_crit, dev_dbg, dev_emerg, dev_err, dev_info, dev_notice, dev_warn, device,
+    io::Io, pci, prelude::*, types::ARef,
 };
 
 const MIB: usize = 1 << 20;
@@ -76,10 +76,10 @@ pub(crate) fn enable(test: &mut Test<'_, '_>) -> Result {
 
 pub(crate) fn bar_not_enabled(test: &mut Test<'_, '_>) -> Result {
     let dev = test.dev;
-    check!(dev.iomap_region(0, c_str!("early")).err() == Some(EINVAL));
-    check!(dev.iomap_region_sized::<4>(0, c_str!("early")).err() == Some(EINVAL));
+    check!(dev.iomap_region(0, c"early").err() == Some(EINVAL));
+    check!(dev.iomap_region_sized::<4>(0, c"early").err() == Some(EINVAL));
     test.dev.enable_device_mem()?;
-    check!(dev.iomap_region(0, c_str!("in time")).is_ok());
+    check!(dev.iomap_region(0, c"in time").is_ok());
     Ok(())
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn bar_missing(test: &mut Test<'_, '_>) -> Result {
     test.dev.enable_device_mem()?;
     let dev = test.dev;
     for bar in [1, 2, 3, 4, 5, 6, 7, 0x8000_0000, u32::MAX] {
-        check!(dev.iomap_region(bar, c_str!("none")).err() == Some(EINVAL));
+        check!(dev.iomap_region(bar, c"none").err() == Some(EINVAL));
     }
     Ok(())
 }
@@ -96,31 +96,23 @@ pub(crate) fn bar_missing(test: &mut Test<'_, '_>) -> Result {
 pub(crate) fn bar_size(test: &mut Test<'_, '_>) -> Result {
     test.dev.enable_device_mem()?;
     let dev = test.dev;
-    check!(
-        dev.iomap_region_sized::<{ MIB + 1 }>(0, c_str!("large"))
-            .err()
-            == Some(EINVAL)
-    );
-    check!(
-        dev.iomap_region_sized::<{ usize::MAX }>(0, c_str!("large"))
-            .err()
-            == Some(EINVAL)
-    );
-    check!(dev.iomap_region_sized::<MIB>(0, c_str!("all"))?.size() == MIB);
-    check!(dev.iomap_region_sized::<4>(0, c_str!("little"))?.size() == MIB);
-    check!(dev.iomap_region_sized::<0>(0, c_str!("nothing"))?.size() == MIB);
-    check!(dev.iomap_region(0, c_str!("any"))?.size() == MIB);
+    check!(dev.iomap_region_sized::<{ MIB + 1 }>(0, c"large").err() == Some(EINVAL));
+    check!(dev.iomap_region_sized::<{ usize::MAX }>(0, c"large").err() == Some(EINVAL));
+    check!(dev.iomap_region_sized::<MIB>(0, c"all")?.size() == MIB);
+    check!(dev.iomap_region_sized::<4>(0, c"little")?.size() == MIB);
+    check!(dev.iomap_region_sized::<0>(0, c"nothing")?.size() == MIB);
+    check!(dev.iomap_region(0, c"any")?.size() == MIB);
     Ok(())
 }
 
 pub(crate) fn bar_twice(test: &mut Test<'_, '_>) -> Result {
     test.dev.enable_device_mem()?;
     let dev = test.dev;
-    let bar = dev.iomap_region(0, c_str!("first"))?;
-    check!(dev.iomap_region(0, c_str!("second")).err() == Some(EBUSY));
+    let bar = dev.iomap_region(0, c"first")?;
+    check!(dev.iomap_region(0, c"second").err() == Some(EBUSY));
     check!(bar.try_read32(edu::ID)? & 0xffff == 0xed);
     drop(bar);
-    check!(dev.iomap_region(0, c_str!("third"))?.try_read32(edu::ID)? & 0xffff == 0xed);
+    check!(dev.iomap_region(0, c"third")?.try_read32(edu::ID)? & 0xffff == 0xed);
     Ok(())
 }
 

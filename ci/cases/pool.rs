@@ -5,9 +5,8 @@
 use crate::{Data, Test};
 use kernel::{
     alloc::flags,
-    c_str,
     device::Start,
-    dma::{as_u64, Dma, Pool, PoolBox, PoolCoherent},
+    dma::{Dma, Pool, PoolBox, PoolCoherent},
     io::Io,
     io_project, new_spinlock,
     page::PAGE_SIZE as PAGE,
@@ -22,7 +21,7 @@ pub(crate) type Object<'bound> = PoolCoherent<Arc<Pool<'bound, [u64]>>>;
 
 pub(crate) fn wrong(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     let dma = data.dma()?;
-    let name = c_str!("wrong/ and %s");
+    let name = c"wrong/ and %s";
     let new = |align, boundary| Pool::<[u8; 64]>::new(dma, name, align, boundary);
     for align in [0, 3, 48, 2 * PAGE, usize::MAX, 1 << 63] {
         check!(new(align, 0).err() == Some(EINVAL));
@@ -34,7 +33,7 @@ pub(crate) fn wrong(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     check!(new(128, 64).err() == Some(EINVAL));
     for (align, boundary) in [(1, 0), (64, 64), (128, 128), (PAGE, PAGE), (1, 1 << 63)] {
         let pool = new(align, boundary)?;
-        check!(as_u64(PoolCoherent::zeroed(&pool, GFP_KERNEL)?.dma_address()) % align as u64 == 0);
+        check!(PoolCoherent::zeroed(&pool, GFP_KERNEL)?.dma_address() % align as u64 == 0);
     }
     let slice = |len| Pool::<[u64]>::new_slice(dma, name, len, 8, 0);
     for len in [
@@ -58,7 +57,7 @@ pub(crate) fn wrong(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
 
 /// Objects are apart, zeroed when they are allocated again, and cross no boundary.
 pub(crate) fn objects(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
-    let pool = Pool::<[u8; 40]>::new(data.dma()?, c_str!("objects"), 16, 128)?;
+    let pool = Pool::<[u8; 40]>::new(data.dma()?, c"objects", 16, 128)?;
     for _ in 0..3 {
         let mut objects = KVec::new();
         for number in 0..200u8 {
@@ -66,11 +65,11 @@ pub(crate) fn objects(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result 
             check!(object.iter().all(|byte| *byte == 0));
             let object = object.share();
             object.copy_write([number + 1; 40]);
-            let address = as_u64(object.dma_address());
+            let address = object.dma_address();
             check!(address % 16 == 0 && address < 1 << 28);
             check!(address / 128 == (address + 39) / 128);
             let last = io_project!(object, [build: 39]);
-            check!(as_u64(last.dma_address()) == address + 39);
+            check!(last.dma_address() == address + 39);
             objects.push(object, GFP_KERNEL)?;
         }
         for (number, object) in objects.iter().enumerate() {
@@ -83,7 +82,7 @@ pub(crate) fn objects(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result 
 
 /// Objects can be allocated and freed where sleeping is not allowed.
 pub(crate) fn atomic(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
-    let pool = Pool::<u64>::new(data.dma()?, c_str!("atomic"), 8, 0)?;
+    let pool = Pool::<u64>::new(data.dma()?, c"atomic", 8, 0)?;
     let first = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
     stack_pin_init!(let lock = new_spinlock!(0));
     let guard = lock.lock();
@@ -96,14 +95,14 @@ pub(crate) fn atomic(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
 
 /// An object of a pool that nobody else has.
 pub(crate) fn object<'bound>(dma: Dma<'bound>) -> Result<Object<'bound>> {
-    let pool = Pool::<[u64]>::new_slice(dma, c_str!("kept"), 32, 256, PAGE)?;
+    let pool = Pool::<[u64]>::new_slice(dma, c"kept", 32, 256, PAGE)?;
     Ok(PoolBox::zeroed(Arc::new(pool, GFP_KERNEL)?, GFP_KERNEL)?.share())
 }
 
 /// A pool that is counted stays as long as its objects, which may be those that are dropped last.
 pub(crate) fn kept(test: &mut Test<'_, '_>) -> Result {
     let dma = test.dma()?;
-    let pool = Pool::<[u64]>::new_slice(dma, c_str!("kept"), 32, 256, PAGE)?;
+    let pool = Pool::<[u64]>::new_slice(dma, c"kept", 32, 256, PAGE)?;
     let pool = Arc::new(pool, GFP_KERNEL)?;
     for _ in 0..20 {
         let object = PoolBox::zeroed(pool.clone(), GFP_KERNEL)?.share();
@@ -114,7 +113,7 @@ pub(crate) fn kept(test: &mut Test<'_, '_>) -> Result {
 
 pub(crate) fn moves(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     let (dma, edu) = data.ready(dev)?;
-    let pool = Pool::<[u8; 40]>::new(dma, c_str!("moves"), 8, 0)?;
+    let pool = Pool::<[u8; 40]>::new(dma, c"moves", 8, 0)?;
     let from = PoolBox::new(&pool, [0x5a; 40], GFP_KERNEL)?.share();
     let to = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
     let beside = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;

@@ -7,7 +7,7 @@ use core::mem::forget;
 use kernel::{
     alloc::flags,
     device::Start,
-    dma::{as_u64, Bidirectional, Direction, DmaMask, FromDevice, ToDevice},
+    dma::{Bidirectional, Direction, DmaMask, FromDevice, ToDevice},
     io::Io,
     io_project,
     page::PAGE_SIZE as PAGE,
@@ -121,7 +121,7 @@ pub(crate) fn limits(test: &mut Test<'_, '_>) -> Result {
     let table = Table::<_, ToDevice>::new(dma, vector(5 * PAGE + 1, 4)?, GFP_KERNEL)?;
     check!(total(&table) == 5 * PAGE + 1);
     for segment in &table {
-        let (first, len) = (as_u64(segment.dma_address()), segment.dma_len());
+        let (first, len) = (segment.dma_address(), segment.dma_len());
         check!(len <= 1536);
         check!(first / 2048 == (first + u64::from(len) - 1) / 2048);
     }

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Waiting for completions.
+//! Waiting for completions, and for what is read to change.
 
 use crate::{several::run, Test};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
+    io::poll::{read_poll_timeout, read_poll_timeout_atomic},
+    new_spinlock,
     prelude::*,
-    sync::Completion,
-    time::{delay::fsleep, ktime_ms_delta, msecs_to_jiffies, Delta, Jiffies, Ktime},
+    sync::{Completion, SpinLock},
+    time::{
+        delay::{fsleep, udelay},
+        ktime_ms_delta, msecs_to_jiffies, Delta, Jiffies, Ktime,
+    },
 };
 
 fn completion() -> Result<Pin<KBox<Completion>>> {
@@ -65,5 +70,44 @@ pub(crate) fn others(_test: &mut Test<'_, '_>) -> Result {
         }
     })?;
     check!(woken.into_inner() == 3);
+    Ok(())
+}
+
+/// What is read counts, and takes longer than the time there is.
+pub(crate) fn polls(_test: &mut Test<'_, '_>) -> Result {
+    let short = Delta::from_millis(1);
+    let mut count = 0;
+    let mut slow = || {
+        count += 1;
+        udelay(Delta::from_millis(2));
+        Ok(count)
+    };
+
+    // It is read once more when the time is up, and not again.
+    check!(read_poll_timeout(&mut slow, |n| *n == 2, Delta::ZERO, short) == Ok(2));
+    check!(read_poll_timeout(&mut slow, |n| *n == 5, Delta::ZERO, short) == Err(ETIMEDOUT));
+    check!(slow() == Ok(5));
+
+    // As often as was said.
+    check!(read_poll_timeout_atomic(&mut slow, |n| *n == 8, short, 2) == Err(ETIMEDOUT));
+    check!(read_poll_timeout_atomic(&mut slow, |n| *n == 9, short, 2) == Ok(9));
+    check!(read_poll_timeout_atomic(&mut slow, |_| true, short, 0) == Err(ETIMEDOUT));
+    check!(slow() == Ok(10));
+
+    // An error is the end.
+    let mut fails = || {
+        count += 1;
+        Err::<(), _>(EIO)
+    };
+    check!(read_poll_timeout(&mut fails, |_| true, Delta::ZERO, short) == Err(EIO));
+    check!(read_poll_timeout_atomic(&mut fails, |_| true, short, 5) == Err(EIO));
+
+    // Where one may not sleep, nothing is read.
+    let lock: Pin<KBox<SpinLock<()>>> = KBox::pin_init(new_spinlock!(()), GFP_KERNEL)?;
+    let guard = lock.lock();
+    let early = read_poll_timeout(&mut fails, |_| true, Delta::ZERO, short);
+    drop(guard);
+    check!(early == Err(EINVAL));
+    check!(count == 12);
     Ok(())
 }

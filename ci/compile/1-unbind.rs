@@ -20,7 +20,7 @@ pub fn keep<'bound>(setup: Setup<'bound>) -> Result<Dma<'bound>> { //~ pub fn ke
 
 //# a BAR for longer than the binding | lifetime may not live long enough
 pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<pci::Bar<'bound>> { //~ pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<pci::Bar<'static>> {
-    dev.iomap_region(0, c_str!("test"))
+    dev.iomap_region(0, c"test")
 }
 
 //# registers for longer than their BAR | error[E0515]: cannot return value referencing function parameter `bar`
@@ -104,7 +104,7 @@ impl irq::Handler for H {
 }
 pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vector: pci::IrqVector<'data>) -> Result {
     let local = H(1);
-    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref()) //~ dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), &local)
+    dev.request_irq(vector, irq::Flags::SHARED, c"test", data.get_ref()) //~ dev.request_irq(vector, irq::Flags::SHARED, c"test", &local)
 }
 
 //# a handler in a box of start | error[E0597]: `local` does not live long enough
@@ -116,7 +116,7 @@ impl irq::Handler for H {
 }
 pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vector: pci::IrqVector<'data>) -> Result {
     let local = KBox::new(H(1), GFP_KERNEL)?;
-    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref()) //~ dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), &*local)
+    dev.request_irq(vector, irq::Flags::SHARED, c"test", data.get_ref()) //~ dev.request_irq(vector, irq::Flags::SHARED, c"test", &*local)
 }
 
 //# a handler that borrows a local variable of start | error[E0597]: `number` does not live long enough
@@ -129,7 +129,7 @@ impl irq::Handler for H<'_> {
 pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H<'_>>, vector: pci::IrqVector<'data>) -> Result {
     let number = 1;
     let local = KBox::leak(KBox::new(H(&number), GFP_KERNEL)?);
-    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref()) //~ dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), local)
+    dev.request_irq(vector, irq::Flags::SHARED, c"test", data.get_ref()) //~ dev.request_irq(vector, irq::Flags::SHARED, c"test", local)
 }
 
 //# a handler that is borrowed from the data for less than 'data | error[E0621]: explicit lifetime required in the type of `data`
@@ -140,7 +140,7 @@ impl irq::Handler for H {
     }
 }
 pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vector: pci::IrqVector<'data>) -> Result { //~ pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&H>, vector: pci::IrqVector<'data>) -> Result {
-    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref())
+    dev.request_irq(vector, irq::Flags::SHARED, c"test", data.get_ref())
 }
 
 //# a 'data that is cut short | lifetime may not live long enough
@@ -161,7 +161,7 @@ impl irq::Handler for H {
     }
 }
 pub fn probe<'a>(dev: &'a pci::Device<Start<'a>>, handler: &'a H, vector: pci::IrqVector<'a>) -> Result { //~ pub fn probe<'a>(dev: &'a pci::Device<Core<'_>>, handler: &'a H, vector: pci::IrqVector<'a>) -> Result {
-    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), handler)
+    dev.request_irq(vector, irq::Flags::SHARED, c"test", handler)
 }
 
 //# a handler at any time | error[E0599]: no method named `request_irq` found for reference `&'a kernel::pci::Device<kernel::device::Bound>`
@@ -172,7 +172,7 @@ impl irq::Handler for H {
     }
 }
 pub fn later<'a>(dev: &'a pci::Device<Start<'a>>, handler: &'a H, vector: pci::IrqVector<'a>) -> Result { //~ pub fn later<'a>(dev: &'a pci::Device<Bound>, handler: &'a H, vector: pci::IrqVector<'a>) -> Result {
-    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), handler)
+    dev.request_irq(vector, irq::Flags::SHARED, c"test", handler)
 }
 
 //# vectors at any time | error[E0599]: no method named `alloc_irq_vectors` found for reference `&'a kernel::pci::Device<kernel::device::Bound>`
@@ -233,7 +233,7 @@ impl irq::ThreadedHandler for H {
 }
 pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vector: pci::IrqVector<'data>) -> Result {
     let local = H(1);
-    dev.request_threaded_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref()) //~ dev.request_threaded_irq(vector, irq::Flags::SHARED, c_str!("test"), &local)
+    dev.request_threaded_irq(vector, irq::Flags::SHARED, c"test", data.get_ref()) //~ dev.request_threaded_irq(vector, irq::Flags::SHARED, c"test", &local)
 }
 
 //# a handler that changes its data without a lock | error[E0594]: cannot assign to `self.0`, which is behind a `&` reference
@@ -280,6 +280,30 @@ impl pci::Driver for D {
     }
 }
 
+//# the data kept by resume for longer than 'data | lifetime may not live long enough
+pub struct D;
+const DEVICE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(1), 1);
+
+kernel::pci_device_table!(TABLE, (), [(DEVICE, ())]);
+pub struct Invariant<'bound>(core::cell::Cell<Option<&'bound u32>>, u32);
+impl<'bound> Invariant<'bound> {
+    fn keep(&self, kept: &'bound u32) { self.0.set(Some(kept)) }
+    fn look(&self, seen: &u32) {}
+}
+impl pci::Driver for D {
+    type IdInfo = ();
+    type Data<'bound> = Invariant<'bound>;
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
+    fn probe<'bound>(_: &'bound pci::Device<Core<'_>>, _: Option<&'bound ()>) -> impl PinInit<Invariant<'bound>, Error> + 'bound {
+        Invariant(core::cell::Cell::new(None), 0)
+    }
+    fn resume<'data, 'bound>(_: &pci::Device<Start<'data>>, data: Pin<&'data Invariant<'bound>>) -> Result {
+        let data = data.get_ref();
+        data.look(&data.1); //~ data.keep(&data.1);
+        Ok(())
+    }
+}
+
 //# a mapping for longer than the binding | lifetime may not live long enough
 pub fn keep<'bound>(dma: Dma<'bound>, buffer: KVec<u8>) -> Result<Mapping<'bound, KVec<u8>, ToDevice>> { //~ pub fn keep<'bound>(dma: Dma<'bound>, buffer: KVec<u8>) -> Result<Mapping<'static, KVec<u8>, ToDevice>> {
     Ok(Mapping::new(dma, buffer)?)
@@ -310,7 +334,7 @@ pub fn leave(dma: Dma<'_>, failed: MapError<KVec<u8>>) {
 
 //# a pool for longer than the binding | lifetime may not live long enough
 pub fn keep<'bound>(dma: Dma<'bound>) -> Result<Pool<'bound, u32>> { //~ pub fn keep<'bound>(dma: Dma<'bound>) -> Result<Pool<'static, u32>> {
-    Pool::new(dma, c_str!("pool"), 4, 0)
+    Pool::new(dma, c"pool", 4, 0)
 }
 
 //# an object of a counted pool for longer than the binding | lifetime may not live long enough
@@ -342,7 +366,7 @@ impl irq::Handler for H {
     }
 }
 pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vectors: &'data pci::IrqVectorRegistration<'_>) -> Result { //~ pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vectors: pci::IrqVectorRegistration<'_>) -> Result {
-    dev.request_irq(vectors.index(0)?, irq::Flags::SHARED, c_str!("test"), data.get_ref())
+    dev.request_irq(vectors.index(0)?, irq::Flags::SHARED, c"test", data.get_ref())
 }
 
 //# a handler for vectors that may be taken out of the data, and freed | error[E0597]: `guard` does not live long enough
@@ -355,5 +379,5 @@ impl irq::Handler for H {
 pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vectors: &'data kernel::sync::Mutex<pci::IrqVectorRegistration<'_>>, kept: pci::IrqVector<'data>) -> Result {
     let guard = vectors.lock();
     let vector = kept; //~ let vector = guard.index(0)?;
-    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref())
+    dev.request_irq(vector, irq::Flags::SHARED, c"test", data.get_ref())
 }

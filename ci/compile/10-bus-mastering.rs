@@ -21,6 +21,26 @@ pub fn probe(dev: &pci::Device<Start<'_>>) -> Result { //~ pub fn probe(dev: &pc
     dev.reset_and_set_master()
 }
 
+//# bus mastering by a driver that is to suspend its device | error[E0053]: method `suspend` has an incompatible type for trait
+pub struct D;
+const DEVICE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(1), 1);
+
+kernel::pci_device_table!(TABLE, (), [(DEVICE, ())]);
+impl pci::Driver for D {
+    type IdInfo = ();
+    type Data<'bound> = ();
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
+    fn probe<'bound>(_: &'bound pci::Device<Core<'_>>, _: Option<&'bound ()>) -> impl PinInit<(), Error> + 'bound {
+        kernel::init::pin_init_scope(|| Ok(()))
+    }
+    fn suspend(dev: &pci::Device<Core<'_>>, _: Pin<&()>) -> Result { //~ fn suspend(dev: &pci::Device<Start<'_>>, _: Pin<&()>) -> Result {
+        Ok(())
+    }
+    fn resume(dev: &pci::Device<Start<'_>>, _: Pin<&()>) -> Result {
+        dev.reset_and_set_master()
+    }
+}
+
 //# a reset at any time | error[E0599]: no method named `reset_and_set_master` found for reference `&kernel::pci::Device<kernel::device::Bound>`
 pub fn later(dev: &pci::Device<Start<'_>>) -> Result { //~ pub fn later(dev: &pci::Device<Bound>) -> Result {
     dev.reset_and_set_master()

@@ -2,7 +2,7 @@
 pub fn keep(registration: driver::Registration<pci::Adapter<D>>) { core::mem::forget(registration) }
 pub fn register(module: &'static ThisModule) -> impl PinInit<driver::Registration<pci::Adapter<D>>, Error> {
     // SAFETY: Not called.
-    unsafe { driver::Registration::new(c_str!("test"), module) } //~ driver::Registration::new(c_str!("test"), module)
+    unsafe { driver::Registration::new(c"test", module) } //~ driver::Registration::new(c"test", module)
 }
 pub struct D;
 const DEVICE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(1), 1);
@@ -25,7 +25,7 @@ impl irq::Handler for H {
     }
 }
 pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vector: pci::IrqVector<'data>) -> Result {
-    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref())?; //~ core::mem::forget::<KBox<H>>(dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref())?);
+    dev.request_irq(vector, irq::Flags::SHARED, c"test", data.get_ref())?; //~ core::mem::forget::<KBox<H>>(dev.request_irq(vector, irq::Flags::SHARED, c"test", data.get_ref())?);
     Ok(())
 }
 
@@ -38,7 +38,7 @@ impl irq::Handler for H {
 }
 pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vector: pci::IrqVector<'data>) -> Result {
     let local = KBox::new(H(1), GFP_KERNEL)?;
-    dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), data.get_ref())?; //~ dev.request_irq(vector, irq::Flags::SHARED, c_str!("test"), &*local)?;
+    dev.request_irq(vector, irq::Flags::SHARED, c"test", data.get_ref())?; //~ dev.request_irq(vector, irq::Flags::SHARED, c"test", &*local)?;
     core::mem::forget(local);
     Ok(())
 }
@@ -68,7 +68,7 @@ impl Clone for None { fn clone(&self) -> Self { *self } } //~
 
 //# an object for longer than its pool | error[E0515]: cannot return value referencing local variable `pool`
 pub fn keep<'bound>(dma: Dma<'bound>) -> Result<PoolCoherent<Arc<Pool<'bound, u32>>>> { //~ pub fn keep<'bound>(dma: Dma<'bound>) -> Result<PoolCoherent<&'bound Pool<'bound, u32>>> {
-    let pool = Pool::<u32>::new(dma, c_str!("pool"), 4, 0)?;
+    let pool = Pool::<u32>::new(dma, c"pool", 4, 0)?;
     let pool = Arc::new(pool, GFP_KERNEL)?; //~
     PoolCoherent::zeroed(pool, GFP_KERNEL) //~ PoolCoherent::zeroed(&pool, GFP_KERNEL)
 }

@@ -37,7 +37,7 @@ pub fn share(dma: Dma<'_>) -> Result {
     Ok(())
 }
 
-//# padding | a structure shared with a device must not have padding
+//# padding | a structure shared with a device must not have padding: `S` has some before `b`
 dma_struct! {
     pub struct S {
         pub a: u32,
@@ -45,7 +45,7 @@ dma_struct! {
     }
 }
 
-//# padding at the end | a structure shared with a device must not have padding
+//# padding at the end | a structure shared with a device must not have padding: `S` has some at its end
 dma_struct! {
     pub struct S {
         pub a: u32,
@@ -53,7 +53,7 @@ dma_struct! {
     }
 }
 
-//# alignment that makes padding | a structure shared with a device must not have padding
+//# alignment that makes padding | a structure shared with a device must not have padding: `S` has some at its end
 dma_struct! {
     #[repr(align(4))] //~ #[repr(align(8))]
     pub struct S { pub a: u32 }
@@ -219,19 +219,19 @@ pub fn map(dma: Dma<'_>, memory: VVec<u8>) -> Result { //~ pub fn map(dma: Dma<'
 //# a pool of a structure that was not checked | error[E0277]: the trait bound `S: AsBytes` is not satisfied
 dma_struct! { pub struct S { pub a: u32 } } //~ pub struct S { pub a: u32 }
 pub fn pool(dma: Dma<'_>) -> Result {
-    Pool::<S>::new(dma, c_str!("pool"), 4, 0)?;
+    Pool::<S>::new(dma, c"pool", 4, 0)?;
     Ok(())
 }
 
 //# a pool of nothing | a device can't share a type of size 0
 pub fn pool(dma: Dma<'_>) -> Result {
-    Pool::<[u32; 1]>::new(dma, c_str!("pool"), 4, 0)?; //~ Pool::<[u32; 0]>::new(dma, c_str!("pool"), 4, 0)?;
+    Pool::<[u32; 1]>::new(dma, c"pool", 4, 0)?; //~ Pool::<[u32; 0]>::new(dma, c"pool", 4, 0)?;
     Ok(())
 }
 
 //# a pool of slices of nothing | a device can't share a type of size 0
 pub fn pool(dma: Dma<'_>) -> Result {
-    Pool::<[[u32; 1]]>::new_slice(dma, c_str!("pool"), 1, 4, 0)?; //~ Pool::<[[u32; 0]]>::new_slice(dma, c_str!("pool"), 1, 4, 0)?;
+    Pool::<[[u32; 1]]>::new_slice(dma, c"pool", 1, 4, 0)?; //~ Pool::<[[u32; 0]]>::new_slice(dma, c"pool", 1, 4, 0)?;
     Ok(())
 }
 

@@ -122,3 +122,62 @@ pub fn put(memory: &Coherent<'_, [u32; 4]>) {
     // SAFETY: Not called.
     io_write!(memory, [build: 1], unsafe { danger() }) //~ io_write!(memory, [build: 1], danger())
 }
+
+//# a structure without names of fields | error: dma_struct! takes structures with named fields, without parameters
+dma_struct! { pub struct S { pub a: u32 } } //~ dma_struct! { pub struct S(pub u32); }
+
+//# a structure with parameters | error: dma_struct! takes structures with named fields, without parameters
+dma_struct! { pub struct S { pub a: u32 } } //~ dma_struct! { pub struct S<T> { pub a: T } }
+
+//# an index that does not say how it is checked | error: an index says how it is checked: `[try: i]`, `[panic: i]` or `[build: i]`
+pub fn look(memory: &Coherent<'_, [u32; 4]>) -> Result<u32> {
+    Ok(io_read!(memory, [try: 1])) //~ Ok(io_read!(memory, [1]))
+}
+
+//# a path that is none | error: a path has fields, `.name`, and indices, `[try: i]`
+pub fn look(memory: &Coherent<'_, [u32; 4]>) -> Result<u32> {
+    Ok(io_read!(memory, [try: 1])) //~ Ok(io_read!(memory, 1))
+}
+
+//# a table without data | error: a table of devices is `pci_device_table!(NAME, Info, [(ID, info), ...])`, with an ID
+pub const DEVICE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0x11e8);
+kernel::pci_device_table!(TABLE, (), [(DEVICE, ())]); //~ kernel::pci_device_table!(TABLE, (), [DEVICE]);
+pub const USED: pci::IdTable<()> = &TABLE;
+
+//# a driver's name that is too long | a driver has a name, of 55 bytes at most
+pub struct Adapter;
+pub const DEVICE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0x11e8);
+kernel::pci_device_table!(TABLE, (), [(DEVICE, ())]);
+impl pci::Driver for Adapter {
+    type IdInfo = ();
+    type Data<'bound> = ();
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
+    fn probe<'bound>(_: &'bound pci::Device<Core<'_>>, _: Option<&'bound ()>) -> impl PinInit<(), Error> + 'bound {
+        pin_init_scope(move || Ok(()))
+    }
+}
+kernel::module_pci_driver! {
+    type: Adapter,
+    name: "compile", //~ name: "compile_compile_compile_compile_compile_compile_compile_",
+    authors: ["A. U. Thor"],
+    license: "GPL",
+}
+
+//# several authors | error: `authors` is a list, of one on this kernel
+pub struct D;
+pub const DEVICE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0x11e8);
+kernel::pci_device_table!(TABLE, (), [(DEVICE, ())]);
+impl pci::Driver for D {
+    type IdInfo = ();
+    type Data<'bound> = ();
+    const ID_TABLE: pci::IdTable<()> = &TABLE;
+    fn probe<'bound>(_: &'bound pci::Device<Core<'_>>, _: Option<&'bound ()>) -> impl PinInit<(), Error> + 'bound {
+        pin_init_scope(move || Ok(()))
+    }
+}
+kernel::module_pci_driver! {
+    type: D,
+    name: "compile",
+    authors: ["A. U. Thor"], //~ authors: ["A. U. Thor", "Another"],
+    license: "GPL",
+}

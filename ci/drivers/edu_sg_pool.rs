@@ -11,11 +11,10 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
-    c_str,
     device::{Core, Start},
     dma::{
-        as_u64, Bidirectional, CoherentView, Direction, Dma, DmaMask, FromDevice, Parked, Pool,
-        PoolBox, PoolCoherent, PoolRef, ToDevice,
+        Bidirectional, CoherentView, Direction, Dma, DmaMask, FromDevice, Parked, Pool, PoolBox,
+        PoolCoherent, PoolRef, ToDevice,
     },
     dma_struct,
     init::pin_init_scope,
@@ -93,7 +92,7 @@ impl pci::Driver for Test {
             }
             let dma = setup.finish()?;
 
-            let pool = Arc::new(Pool::new(dma, c_str!("kept"), 8, 0)?, GFP_KERNEL)?;
+            let pool = Arc::new(Pool::new(dma, c"kept", 8, 0)?, GFP_KERNEL)?;
             let mut kept = KVec::new();
             for _ in 0..3 {
                 kept.push(PoolCoherent::zeroed(pool.clone(), GFP_KERNEL)?, GFP_KERNEL)?;
@@ -211,15 +210,13 @@ impl<'bound> Edu<'bound> {
         loop {
             if left == 0 {
                 match from.next() {
-                    Some(next) => {
-                        (source, left) = (as_u64(next.dma_address()), next.dma_len().try_into()?)
-                    }
+                    Some(next) => (source, left) = (next.dma_address(), next.dma_len().try_into()?),
                     None => return Ok(()),
                 }
             }
             if space == 0 {
                 let next = to.next().ok_or(EINVAL)?;
-                (target, space) = (as_u64(next.dma_address()), next.dma_len().try_into()?);
+                (target, space) = (next.dma_address(), next.dma_len().try_into()?);
             }
 
             let len = left.min(space).min(DEVICE_BUFFER_SIZE);
@@ -317,7 +314,7 @@ impl<'bound> Edu<'bound> {
         let mut sum = 0;
         let mut before = None;
         for segment in table {
-            let (addr, len) = (as_u64(segment.dma_address()), segment.dma_len());
+            let (addr, len) = (segment.dma_address(), segment.dma_len());
             check!(len != 0 && len <= max);
             check!((addr ^ (addr + len - 1)) & !mask == 0);
             check!(addr + len <= 1 << 28);
@@ -458,7 +455,7 @@ impl<'bound> Edu<'bound> {
     }
 
     fn pool_refused(&self) -> Result {
-        let name = c_str!("refused, and the name is longer than C keeps");
+        let name = c"refused, and the name is longer than C keeps";
         let new = |align, boundary| Pool::<[u8; 64]>::new(self.dma, name, align, boundary);
         for align in [0, 3, 48, 2 * PAGE_SIZE, usize::MAX, 1 << (usize::BITS - 1)] {
             check!(matches!(new(align, 0), Err(EINVAL)));
@@ -502,7 +499,7 @@ impl<'bound> Edu<'bound> {
     }
 
     fn pool_layout(&self) -> Result {
-        let pool = Pool::<[u8; 40]>::new(self.dma, c_str!("layout"), 16, 128)?;
+        let pool = Pool::<[u8; 40]>::new(self.dma, c"layout", 16, 128)?;
         for _ in 0..2 {
             let mut objects = KVec::new();
             for number in 0..200u8 {
@@ -511,7 +508,7 @@ impl<'bound> Edu<'bound> {
                 let object = object.share();
                 object.copy_write([number; 40]);
 
-                let addr = as_u64(object.dma_address());
+                let addr = object.dma_address();
                 check!(addr % 16 == 0);
                 check!(addr / 128 == (addr + 39) / 128);
                 check!(addr < 1 << 28);
@@ -527,7 +524,7 @@ impl<'bound> Edu<'bound> {
             }
         }
 
-        let slices = Pool::<[u32]>::new_slice(self.dma, c_str!("slices"), 7, 4, 0)?;
+        let slices = Pool::<[u32]>::new_slice(self.dma, c"slices", 7, 4, 0)?;
         let mut slice = PoolBox::zeroed(&slices, GFP_KERNEL)?;
         check!(slice[..] == [0; 7]);
         slice[6] = 6;
@@ -543,7 +540,7 @@ impl<'bound> Edu<'bound> {
         check!(result == Err(ERANGE));
         self.free(slice)?;
 
-        let pool = Pool::new(self.dma, c_str!("values"), 4, 0)?;
+        let pool = Pool::new(self.dma, c"values", 4, 0)?;
         check!(*PoolBox::new(&pool, 77u32, GFP_KERNEL)? == 77);
         // The same memory again, and cleared.
         let value = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
@@ -576,15 +573,15 @@ impl<'bound> Edu<'bound> {
     }
 
     fn pool_transfer(&self) -> Result {
-        let pool = Pool::<Descriptor>::new(self.dma, c_str!("transfer"), 4, 0)?;
+        let pool = Pool::<Descriptor>::new(self.dma, c"transfer", 4, 0)?;
         let from = PoolBox::zeroed(&pool, GFP_KERNEL)?.share();
         let to = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
         let beside = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
 
         Self::descriptor(from.as_view(), 0x1122_3344_5566_7788);
         self.copy(
-            as_u64(from.dma_address()),
-            as_u64(to.dma_address()),
+            from.dma_address(),
+            to.dma_address(),
             from.size().try_into()?,
         )?;
         check!(Self::is_descriptor(to.as_view(), 0x1122_3344_5566_7788));
@@ -605,8 +602,8 @@ impl<'bound> Edu<'bound> {
         Self::descriptor(from.as_view(), 1);
         for to in [to, other, &more] {
             self.copy(
-                as_u64(from.dma_address()),
-                as_u64(to.dma_address()),
+                from.dma_address(),
+                to.dma_address(),
                 from.size().try_into()?,
             )?;
             check!(Self::is_descriptor(to.as_view(), 1));
@@ -655,7 +652,7 @@ impl<'bound> Edu<'bound> {
     /// The same with an object of a pool: nobody is given it, and neither is the pool's list of
     /// free objects, which is in such objects, written to. It stays when the pool goes.
     fn pool_late(&self) -> Result {
-        let pool = Pool::<Descriptor>::new(self.dma, c_str!("late"), 64, 0)?;
+        let pool = Pool::<Descriptor>::new(self.dma, c"late", 64, 0)?;
         self.fill(7)?;
 
         let object = PoolCoherent::zeroed(&pool, GFP_KERNEL)?;
@@ -689,7 +686,7 @@ impl<'bound> Edu<'bound> {
         self.edu.begin_store(0, object.dma_address(), size)?;
         drop(object);
         drop(pool);
-        let pool = Pool::<[u8; PAGE_SIZE]>::new(self.dma, c_str!("after"), 64, 0)?;
+        let pool = Pool::<[u8; PAGE_SIZE]>::new(self.dma, c"after", 64, 0)?;
         let mut others = KVec::new();
         for _ in 0..OTHERS {
             others.push(PoolCoherent::zeroed(&pool, GFP_KERNEL)?, GFP_KERNEL)?;

@@ -34,11 +34,8 @@
 
 use core::fmt::{self, Write};
 use kernel::{
-    c_str,
     device::{Core, Start},
-    dma::{
-        as_u64, Coherent, Dma, DmaMask, FromDevice, Mapping, PageBox, Pool, PoolBox, PoolCoherent,
-    },
+    dma::{Coherent, Dma, DmaMask, FromDevice, Mapping, PageBox, Pool, PoolBox, PoolCoherent},
     fmt,
     init::{pin_init_array_from_fn, pin_init_scope},
     io::{io_project, io_read, Io},
@@ -359,7 +356,7 @@ impl<'bound> Buffer<'bound> {
 
     fn lists(dma: Dma<'bound>) -> Result<Lists<'bound>> {
         const ENTRY: usize = core::mem::size_of::<u64>();
-        let pool = Pool::new_slice(dma, c_str!("PRP lists"), Self::LIST_LEN, ENTRY, PAGE_SIZE)?;
+        let pool = Pool::new_slice(dma, c"PRP lists", Self::LIST_LEN, ENTRY, PAGE_SIZE)?;
         Ok(Arc::new(pool, GFP_KERNEL)?)
     }
 
@@ -369,7 +366,7 @@ impl<'bound> Buffer<'bound> {
 
         let mut pages = KVec::new();
         for segment in words.iter() {
-            let start = as_u64(segment.dma_address());
+            let start = segment.dma_address();
             let end = start + segment.dma_len();
             for page in (start..end).step_by(PAGE_SIZE) {
                 pages.push(page, GFP_KERNEL)?;
@@ -390,7 +387,7 @@ impl<'bound> Buffer<'bound> {
                     *list.get_mut(number).ok_or(EINVAL)? = page.to_le();
                 }
                 let list = list.share();
-                ((first, as_u64(list.dma_address())), Some(list))
+                ((first, list.dma_address()), Some(list))
             }
             [] => return Err(EINVAL),
         };
@@ -756,7 +753,7 @@ impl pci::Driver for RustDmaNvme {
     ) -> impl PinInit<Nvme<'bound>, Error> + 'bound {
         pin_init_scope(move || {
             dev.enable_device_mem()?;
-            let regs: Registers<'bound> = dev.iomap_region_sized(0, c_str!("rust_dma_nvme"))?;
+            let regs: Registers<'bound> = dev.iomap_region_sized(0, c"rust_dma_nvme")?;
 
             if regs.read32(regs::CSTS) == GONE {
                 return Err(ENODEV);
@@ -849,8 +846,8 @@ impl Nvme<'_> {
         self.regs.write32((entries << 16) | entries, regs::AQA);
         {
             let admin = self.admin.lock();
-            self.write64(as_u64(admin.submissions.dma_address()), regs::ASQ);
-            self.write64(as_u64(admin.completions.dma_address()), regs::ACQ);
+            self.write64(admin.submissions.dma_address(), regs::ASQ);
+            self.write64(admin.completions.dma_address(), regs::ACQ);
         }
 
         // With 0 in the other fields, pages have 4096 bytes.
@@ -911,7 +908,7 @@ impl Nvme<'_> {
             opcode: opcode::IDENTIFY,
             namespace,
             // One page.
-            prps: (as_u64(identity.dma_address()), 0),
+            prps: (identity.dma_address(), 0),
             dwords: [what, 0, 0],
         })?;
 
@@ -1016,13 +1013,13 @@ impl Nvme<'_> {
 
             admin.run(&Command {
                 opcode: opcode::CREATE_IO_CQ,
-                prps: (as_u64(io.completions.dma_address()), 0),
+                prps: (io.completions.dma_address(), 0),
                 dwords: [size | queue, (vector << 16) | INTERRUPTS | CONTIGUOUS, 0],
                 ..Command::default()
             })?;
             admin.run(&Command {
                 opcode: opcode::CREATE_IO_SQ,
-                prps: (as_u64(io.submissions.dma_address()), 0),
+                prps: (io.submissions.dma_address(), 0),
                 dwords: [size | queue, (queue << 16) | CONTIGUOUS, 0],
                 ..Command::default()
             })?;

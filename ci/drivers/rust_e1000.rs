@@ -22,12 +22,11 @@
 //! ("SDM" below), Intel 317453.
 
 use kernel::{
-    c_str,
     device::{Core, Start},
-    dma::{as_u64, Coherent, Direction, Dma, DmaMask, FromDevice, Mapping, Plain, ToDevice},
+    dma::{Coherent, Direction, Dma, DmaMask, FromDevice, Mapping, Plain, ToDevice},
     fmt,
     init::pin_init_scope,
-    io::{io_project, io_read, Io},
+    io::{io_project, io_read, poll::read_poll_timeout, Io},
     irq::{Flags, Handler, IrqReturn},
     new_condvar, new_spinlock_irq,
     pci::{self, IrqType, IrqTypes},
@@ -250,7 +249,7 @@ where
 
     /// Tells the device where it is.
     fn announce(&self, regs: &Registers<'_>, ring: &regs::Ring) -> Result {
-        let address = as_u64(self.descriptors.dma_address());
+        let address = self.descriptors.dma_address();
         regs.try_write32(address as u32, ring.low)?;
         regs.try_write32((address >> 32) as u32, ring.high)?;
         regs.try_write32(self.descriptors.size() as u32, ring.size)?;
@@ -307,7 +306,7 @@ impl pci::Driver for RustE1000 {
     ) -> impl PinInit<Data<'bound>, Error> + 'bound {
         pin_init_scope(move || {
             dev.enable_device_mem()?;
-            let regs: Registers<'_> = dev.iomap_region_sized(0, c_str!("rust_e1000"))?;
+            let regs: Registers<'_> = dev.iomap_region_sized(0, c"rust_e1000")?;
             reset(&regs)?;
             let mac = address(&regs)?;
 
@@ -404,17 +403,16 @@ fn reset(regs: &Registers<'_>) -> Result {
 
 /// Waits until the bits of a register that are in `mask` are those in `value`.
 fn wait(regs: &Registers<'_>, register: usize, mask: u32, value: u32) -> Result {
-    for _ in 0..TIMEOUT / 10 {
-        let found = regs.try_read32(register)?;
-        if found == u32::MAX {
-            return Err(ENODEV);
-        }
-        if found & mask == value {
-            return Ok(());
-        }
-        fsleep(Delta::from_millis(10));
-    }
-    Err(ETIMEDOUT)
+    read_poll_timeout(
+        || match regs.try_read32(register)? {
+            u32::MAX => Err(ENODEV),
+            found => Ok(found),
+        },
+        |found| found & mask == value,
+        Delta::from_millis(10),
+        Delta::from_millis(TIMEOUT.into()),
+    )?;
+    Ok(())
 }
 
 /// The address of the device.
@@ -577,7 +575,7 @@ impl Ring<'_, Received, FromDevice> {
     fn give(&self, at: usize) -> Result {
         let buffer = self.buffers.get(at).ok_or(EINVAL)?;
         io_project!(self.descriptors, [try: at]).copy_write(Received {
-            address: as_u64(buffer.dma_address()).to_le(),
+            address: buffer.dma_address().to_le(),
             ..Received::default()
         });
         Ok(())
@@ -624,7 +622,7 @@ impl Ring<'_, Sent, ToDevice> {
         let buffer = self.buffers.get_mut(at).ok_or(EINVAL)?;
         buffer.for_cpu_bytes(0..frame.len())?.copy_from_slice(frame);
         io_project!(self.descriptors, [try: at]).copy_write(Sent {
-            address: as_u64(buffer.dma_address()).to_le(),
+            address: buffer.dma_address().to_le(),
             length: u16::try_from(frame.len())?.to_le(),
             command: COMMAND,
             ..Sent::default()

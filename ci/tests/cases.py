@@ -70,6 +70,11 @@ def numbers(modules):
     return [number for number, module in enumerate(module_of) if module in modules]
 
 
+def shut_down(test, console):
+    """After the guest had ended, each device was up when it was its turn, and the one before it was muted."""
+    test.assertGreaterEqual(console.count("dma_cases: shut down: ok"), 4)
+
+
 def what_failed(status, output, obj):
     """The names of the cases that failed; or what else went wrong, and when."""
     failed = re.findall(r"^(?:failed|crashed): (?:command: )?(.*)", output, re.M)

@@ -16,7 +16,7 @@ class Configuration:
     """What all have: the kernel is built, and passes its own tests; then the cases pass."""
 
     config = arguments = ()
-    groups, times, least = "bind info other load shells remove gone cases", 100, 130
+    groups, times, least = "bind info other load shells suspend remove gone cases shutdown", 100, 130
 
     def test_cases(self):
         options = [word for file in self.config for word in ("--config", CONFIG / file)] + list(self.arguments)
@@ -28,6 +28,7 @@ class Configuration:
         self.assertEqual(status, 0, output)
         console = (module.obj / "console.log").read_text(errors="replace")
         self.assertEqual([], [words for words in self.shows if not re.search(words, console)], "not said by the guest")
+        cases.shut_down(self, console)
         if "nothing can be mapped" not in "".join(self.shows):
             self.assertFalse("nothing can be mapped" in console, "the device does not reach all of the memory")
         self.assertGreater(cases.passed(output), self.least)
@@ -49,7 +50,7 @@ class Debug(Configuration, boot.Case):
     config = ("debug.config", IOMMU.config)
     # An interpreter of ACPI that was out of memory once uses memory that it has freed: KASAN says so.
     arguments = ("--append", "acpi=off")
-    groups = "faults suspend " + Configuration.groups
+    groups = "faults " + Configuration.groups
     shows = ("kmemleak: nothing",)
 
 

@@ -9,8 +9,9 @@ import root
 class Plain(boot.Case):
     def test_cases(self):
         cases.build(self)
-        status, output, _ = cases.guest(self, "bind info other load shells remove gone cases")
+        status, output, module = cases.guest(self, "bind info other load shells suspend remove gone cases shutdown")
         self.assertEqual(status, 0, output)
+        cases.shut_down(self, (module.obj / "console.log").read_text(errors="replace"))
         self.note = f"{cases.passed(output)} cases"
         self.assertGreater(cases.passed(output), 130)
 

@@ -10,7 +10,7 @@ import root
 
 HEADER = """#![allow(dead_code, missing_docs, unreachable_pub, unused_imports, unused_must_use, unused_mut, unused_variables, private_interfaces)]
 use kernel::{
-    c_str, device::*, dma::{self, *}, dma_struct, driver, init::pin_init_scope,
+    device::*, dma::{self, *}, dma_struct, driver, init::pin_init_scope,
     interrupt::{local_interrupt_disable, LocalInterruptDisabled}, io::{Io, IoBase, Mmio, Region},
     io_project, io_read, io_write, irq::{self, IrqReturn}, pci, prelude::*, scatterlist::*,
     sync::{Arc, Completion, SpinLockIrq}, types::ARef,

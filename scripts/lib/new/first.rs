@@ -3,14 +3,13 @@
 //! A first driver that does DMA.
 
 use kernel::{
-    c_str,
     device::{Core, Start},
-    dma::{self, Coherent, CoherentBox, DmaMask},
+    dma::{Coherent, CoherentBox, DmaMask},
     init::pin_init_scope,
-    io::Io,
+    io::{poll::read_poll_timeout, Io},
     pci,
     prelude::*,
-    time::{delay::fsleep, Delta},
+    time::Delta,
 };
 
 struct FirstDriver;
@@ -37,7 +36,7 @@ impl pci::Driver for FirstDriver {
     ) -> impl PinInit<Data<'bound>, Error> + 'bound {
         pin_init_scope(move || {
             dev.enable_device_mem()?;
-            let regs = dev.iomap_region_sized(0, c_str!("first"))?;
+            let regs = dev.iomap_region_sized(0, c"first")?;
 
             // The device has 28 address lines. Memory can be allocated once that is settled.
             let mut setup = dev.dma_setup()?;
@@ -65,27 +64,28 @@ impl pci::Driver for FirstDriver {
         unsafe { dev.set_master() };
 
         // From memory to the device's own, at 0x40000: 5 bytes.
-        let memory = dma::lower_32_bits(data.memory.dma_address());
+        let memory = data.memory.dma_address() as u32;
         data.regs.write32(memory, 0x80);
         data.regs.write32(0x40000, 0x88);
         data.regs.write32(5, 0x90);
         data.regs.write32(1, 0x98);
 
-        for _ in 0..100 {
-            if data.regs.read32(0x98) & 1 == 0 {
-                dev_info!(dev, "the device has it\n");
-                return Ok(());
-            }
-            fsleep(Delta::from_millis(10));
-        }
-        Err(ETIMEDOUT)
+        // It is asked every 10 ms, for a second at most.
+        read_poll_timeout(
+            || Ok(data.regs.read32(0x98)),
+            |command| command & 1 == 0,
+            Delta::from_millis(10),
+            Delta::from_secs(1),
+        )?;
+        dev_info!(dev, "the device has it\n");
+        Ok(())
     }
 }
 
 kernel::module_pci_driver! {
     type: FirstDriver,
     name: "first",
-    author: "A. U. Thor",
+    authors: ["A. U. Thor"],
     description: "A first driver that does DMA",
     license: "GPL",
 }
