@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """What rust-analyzer needs: rust-project.json, by the kernel's own `make rust-analyzer`, and the compiler's part in it."""
 
+import hashlib
 import json
 import os
+import pathlib
 import re
 import shlex
 import shutil
@@ -52,7 +54,18 @@ def project(directory, built):
     for there, real in (tools.src, directory), (tools.obj, built), ("/usr", tools.root / "usr"):
         text = re.sub(rf'"{there}(?=[/"])', lambda _: json.dumps(str(real))[:-1], text)
     shutil.rmtree(scratch)
-    return {**json.loads(text), "sysroot": str(sysroot(tools.root))}
+    place = sysroot(tools.root)
+    # Where it is told of these by the sysroot, rust-analyzer knows that they are the language's own, and finds the methods of
+    # `str`, of arrays, and of pointers.
+    crates = without(json.loads(text)["crates"], ("core", "alloc", "std", "proc_macro"))
+    return {"crates": crates, "sysroot": str(place), "sysroot_src": str(place / "lib/rustlib/src/rust/library")}
+
+
+def without(crates, names):
+    """The crates of a project but for some. They refer to each other by number."""
+    kept = [at for at, crate in enumerate(crates) if crate["display_name"] not in names]
+    new = {old: at for at, old in enumerate(kept)}
+    return [{**crates[at], "deps": [{**each, "crate": new[each["crate"]]} for each in crates[at]["deps"] if each["crate"] in new]} for at in kept]
 
 
 def write(directory, made):
@@ -76,7 +89,7 @@ def for_driver(directory):
     if not ready(built):
         return "for rust-analyzer: scripts/boot-test   (it needs what a build generates; then this again)"
     # `make M=... rust-analyzer` is no way: 6.12 can't do that where the tree was built elsewhere.
-    kept, of = built / "analyzer.json", [(built / "built").read_text(), str(kernel.BUILD)]
+    kept, of = built / "analyzer.json", [(built / "built").read_text(), str(kernel.BUILD), hashlib.sha256(pathlib.Path(__file__).read_bytes()).hexdigest()]
     if not kept.exists() or json.loads(kept.read_text())["of"] != of:
         part = kept.with_suffix(".part")
         part.write_text(json.dumps({"of": of, "project": project(built.with_name("linux"), built)}))
