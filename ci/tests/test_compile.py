@@ -49,21 +49,28 @@ def compiles(test, directory, text, obj=boot.Module.OBJ):
     return good, said
 
 
+def judged(test, obj=boot.Module.OBJ):
+    """Each program; whether it compiles, and what was said; and the same of it with its fault."""
+    todo = list(programs())
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        right = pool.map(lambda each: compiles(test, f"compile-right-{each[0]}", each[1].right, obj), enumerate(todo))
+        wrong = pool.map(lambda each: compiles(test, f"compile-wrong-{each[0]}", each[1].wrong, obj), enumerate(todo))
+        yield from zip(todo, right, wrong)
+
+
 class Compile(boot.Case):
     def compile(self, name, text):
         return compiles(self, f"compile-{name}", text)
 
     def test_programs(self):
         """Every program compiles as it stands, and with its fault gives its error."""
-        todo = list(programs())
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            right = pool.map(lambda each: self.compile(f"right-{each[0]}", each[1].right), enumerate(todo))
-            wrong = pool.map(lambda each: self.compile(f"wrong-{each[0]}", each[1].wrong), enumerate(todo))
-            for program, (compiles, said), (compiles_wrong, said_wrong) in zip(todo, right, wrong):
-                with self.subTest(str(program)):
-                    self.assertTrue(compiles, f"the right program:\n{said}")
-                    self.assertFalse(compiles_wrong, "the wrong program compiles")
-                    self.assertIn(program.error, said_wrong)
+        todo = []
+        for program, (compiles, said), (compiles_wrong, said_wrong) in judged(self):
+            todo.append(program)
+            with self.subTest(str(program)):
+                self.assertTrue(compiles, f"the right program:\n{said}")
+                self.assertFalse(compiles_wrong, "the wrong program compiles")
+                self.assertIn(program.error, said_wrong)
         counts = {rule: sum(each.rule == rule for each in todo) for rule in sorted({each.rule for each in todo})}
         print("     programs by rule:", ", ".join(f"{rule}: {count}" for rule, count in counts.items()))
 
