@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a mutant is tried with, until something sees it."""
+
+import contextlib
+import re
+import shlex
+import typing
+
+import arch
+import cases
+import faults
+import kernel
+import test_compile
+from outcome import Fail, Outcome
+
+
+class Trial(typing.NamedTuple):
+    name: str
+    run: str | None = None  # in the guest; None: the selftests
+    append: tuple = ("acpi=off",)  # as with planted faults
+    qemu: str = ""
+
+
+def with_cases(name, groups, times=5, **more):
+    return Trial(name, f"STOP=1 TIMES={times} bash /cases.sh {groups}", **more)
+
+
+QUIET = "kunit.enable=0"  # the doctests ran in the first one
+# In this order: what sees most, and what takes least.
+TRIALS = (
+    with_cases("cases", "bind cases"),
+    Trial("the sample's selftest"),
+    with_cases("bindings", "info other load shells remove gone suspend faults", 20, append=("acpi=off", QUIET)),
+    with_cases("bounce buffers", "cases", append=("acpi=off", QUIET, "swiotlb=force")),
+    with_cases("an IOMMU", "cases", append=(QUIET,), qemu=arch.ARCHES["x86_64"].iommu.qemu),
+)
+COMPILE = "programs that must not compile"
+
+
+def names():
+    return ["doctests", *(trial.name for trial in TRIALS), COMPILE]
+
+
+class Keeper(contextlib.ExitStack):
+    """What a test is for others: what is to be done at its end."""
+
+    addCleanup = contextlib.ExitStack.callback
+
+
+def attempt(tree, trial):
+    """A trial of the tree as it is: what it failed with, as KIND: WORDS; "" when it passed."""
+    with Keeper() as keeper:
+        try:
+            qemu = [*shlex.split(cases.DEVICES), *shlex.split(trial.qemu)] if trial.run else []
+            fail = tree.boot(keeper, trial.run, trial.append, qemu, add=trial.run is not None)
+        except AssertionError as error:  # of a module that could not be made
+            return f"compiler: the cases do not compile: {said(str(error))}"
+    if fail is None:
+        return ""
+    return verdict(fail, trial.name, lambda: tree.what_failed(fail))
+
+
+def verdict(fail, trial, what_failed):
+    """What a failure says of the mutant."""
+    if fail.outcome == Outcome.BUILD:
+        return f"compiler: {said(fail.detail)}"
+    if fail.outcome not in (*faults.BAD, Outcome.NO_TEST):
+        raise fail  # it says nothing: no space, no emulator
+    what = what_failed()
+    if fail.outcome == Outcome.HANG:
+        return f"a hang: {trial}: {what}"
+    if fail.outcome != Outcome.TEST_FAILED:
+        return f"the kernel's checks: {trial}: {what}"
+    if what.startswith("rust_doctest"):
+        return f"doctests: {what}"
+    return f"{trial}: {what}"
+
+
+def said(text):
+    """The first error of a compiler's, in a line."""
+    found = re.search(r"^ *(error(?:\[E\d+\])?: .*|.*undefined reference.*|ERROR: .*)", text, re.M)
+    return found[1].strip() if found else (text.strip().splitlines() or ["nothing was said"])[-1]
+
+
+def programs(tree):
+    """The programs that must not compile, or must."""
+    with Keeper() as keeper:
+        for program, (compiles, text), (compiles_wrong, text_wrong) in test_compile.judged(keeper, tree.obj):
+            if not compiles or compiles_wrong or program.error not in text_wrong:
+                return f"{COMPILE}: {program}"
+    return ""
+
+
+def kill(tree, mutant):
+    """What sees a mutant; "" when nothing does."""
+    plant(tree, mutant)
+    return next(filter(None, tried(tree)), "")
+
+
+def tried(tree):
+    for trial in TRIALS:
+        yield attempt(tree, trial)
+    yield programs(tree)
+
+
+def plant(tree, mutant):
+    tree.clean()
+    path = tree.path / mutant.file
+    path.write_text(mutant.apply(path.read_text()))
+    tree.allow()
+
+
+def without(tree):
+    """Nothing is seen where there is nothing."""
+    tree.clean()
+    tree.allow()
+    for found in tried(tree):
+        if found:
+            raise Fail(Outcome.TEST_FAILED, f"without a mutant, {found}", advice="scripts/boot-test, ci/test test_cases and test_compile should tell why")

@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: GPL-2.0
+"""ci/mutants: what is mutated and what is not, by which name a mutant goes, and what becomes of it."""
+
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import base
+import boot
+import boot_test
+import kernel
+import root
+from outcome import Fail, Outcome
+
+sys.path.insert(0, str(root.TOP / "ci/mutants"))
+
+import mutants
+import trials
+
+loader = importlib.machinery.SourceFileLoader("mutants_run", str(root.TOP / "ci/mutants/run"))
+run = importlib.util.module_from_spec(importlib.util.spec_from_loader("mutants_run", loader))
+loader.exec_module(run)
+
+# For each operator, some code, and what becomes of which text in it.
+OPERATORS = {
+    "binary": (
+        "fn f(a: u32, b: u32) -> X { let mut c = a + b << a; c |= a & b; c }",
+        {("+", "-"), ("+", "*"), ("<<", ">>"), ("|=", "&="), ("&", "|"), ("&", "^")},
+    ),
+    "comparison": ("fn f(a: u32) -> X { g(a == 1, a < 2) }", {("==", "!="), ("<", ">")}),
+    "bound": (
+        "fn f(a: u32) -> X { g(a < 2, a >= 3); match a { 1 => &b[..a], _ => &b[1..=a] } }",
+        {("<", "<="), (">=", ">"), ("..", "..="), ("..=", "..")},
+    ),
+    "logical": ("fn f() -> X { a && b || c }", {("&&", "||"), ("||", "&&")}),
+    "unary": ("fn f() -> X { if !a { -1 } else { *b } }", {("!", ""), ("-", "")}),
+    "condition": (
+        "fn f() { if a.b() { g(); } while a < b { g(); } match a { x if x.y() => g(), _ => () } if let X = a { g(); } if a == b { g(); } }",
+        {("a.b()", "!(a.b())"), ("a < b", "!(a < b)"), ("x.y()", "!(x.y())")},
+    ),
+    "constant": (
+        "const A: [u8; 2] = f(0x10u32, 0, 1, true);",
+        {("2", "3"), ("2", "1"), ("2", "0"), ("0x10u32", "17u32"), ("0x10u32", "15u32"), ("0x10u32", "0u32"), ("0", "1"), ("1", "2"), ("1", "0"), ("true", "false")},
+    ),
+    "error": ("fn f() -> X { g(EINVAL, code::EIO, Exact, E) }", {("EINVAL", "crate::error::code::EIO"), ("code::EIO", "crate::error::code::ENXIO")}),
+    "ordering": ("fn f() -> X { g(Ordering::Acquire, atomic::Ordering::Relaxed) }", {("Ordering::Acquire", "Ordering::Relaxed")}),
+    "method": ("fn f() -> X { a.min(b).is_some().other() }", {("min", "max"), ("is_some", "is_none")}),
+    "arm": ("fn f() -> X { match a { 1 => b, 2 => c, _ => d } }", {("1 => b,", ""), ("2 => c,", "")}),
+    "guard": ("fn f() -> X { let _guard = lock.lock(); let guard = a; g(guard) }", {("_guard", "_")}),
+    "question": ("fn f() -> X { g()?; let a = h()?; a }", {("g()?;", "let _ = g();")}),
+    "unsafe": ("fn f() -> X { unsafe { g() }; unsafe { h() } }", {("unsafe { g() };", "")}),
+    "statement": (
+        "fn f() -> X { a = b; g(); h(1)?; let () = C; if a { return Err(b); } loop { break; } match a { 1 => i(), _ => {} } c }",
+        {
+            ("a = b;", ""), ("g();", ""), ("h(1)?;", ""), ("let () = C;", ""), ("if a { return Err(b); }", ""), ("loop { break; }", ""),
+            ("match a { 1 => i(), _ => {} }", ""), ("i()", "{}"),
+        },
+    ),
+    "return": (
+        "fn a() { g(); h() } fn b() -> bool { g() } fn c() -> Result { g() } fn d() -> Result<u32> { g() } fn e() -> Option<X> { g() } fn f() -> X { g() }",
+        {
+            ("{ g(); h() }", "{}"), ("{ g() }", "{ true }"), ("{ g() }", "{ false }"), ("{ g() }", "{ Ok(()) }"), ("{ g() }", "{ Ok(0) }"), ("{ g() }", "{ Ok(1) }"),
+            ("{ g() }", "{ None }"),
+        },
+    ),
+    "arguments": (
+        "fn two(a: u32, b: &X, c: u32) {} fn f() -> X { two(1, x, y); bindings::c(d.as_raw(), e, &mut f, g.h()); bindings::c(d.as_raw(), &e) }",
+        {("1, x, y", "y, x, 1"), ("e, &mut f, g.h()", "g.h(), &mut f, e")},
+    ),
+}  # fmt: skip
+
+LEFT_ALONE = """\
+//! Do `1 + 1`.
+/// # Examples
+///
+/// ```
+/// assert!(a == 1);
+/// ```
+#[repr(align(8))]
+struct A;
+macro_rules! m { ($x:expr) => { $x + 1 }; }
+m! { 1 + 1 }
+#[cfg(test)]
+mod tests { fn f() -> u32 { 1 + 1 } }
+#[kunit_tests(x)]
+mod more { fn f() -> u32 { 1 + 1 } }
+#[cfg(not(CONFIG_ON))]
+fn f() -> u32 { 1 + 1 }
+#[cfg(all(CONFIG_ON, CONFIG_OFF))]
+fn g() -> u32 { 1 + 1 }
+#[cfg(CONFIG_ON)]
+fn h() -> X { dev_err!(dev, "{}", 1 + 1); fmt!("{}", 1 + 1); odd!(1 => 2); #[cfg(CONFIG_OFF)] g(1); a }
+#[test]
+fn i() { assert!(1 == 1); }
+"""
+
+
+class Lists(unittest.TestCase):
+    """A file of Rust, as the lister sees it."""
+
+    @classmethod
+    def setUpClass(cls):
+        mutants.HOME.mkdir(parents=True, exist_ok=True)
+        cls.place = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="tests-", dir=mutants.HOME)))
+        cls.lister = mutants.Lister(kernel.BUILD / "root", cls.place)
+        with contextlib.redirect_stdout(io.StringIO()):
+            cls.lister.build()
+
+    def list(self, text, cfgs=()):
+        (self.place / "a.rs").write_text(text)
+        return self.lister.list(["a.rs"], cfgs)
+
+    def test_operators(self):
+        """Each operator makes its mutants of some code, no more and no less, and where it says."""
+        for operator, (text, expected) in OPERATORS.items():
+            with self.subTest(operator):
+                found = [each for each in self.list(text)[0] if each.operator == operator]
+                self.assertEqual(expected, {(each.text, each.replacement) for each in found})
+                for each in found:
+                    self.assertEqual(len(text) - len(each.text) + len(each.replacement), len(each.apply(text)))
+
+    def test_left_alone(self):
+        """Documentation, tests, what cfg leaves out, what is printed, and macros that are no expressions."""
+        found, left_out = self.list(LEFT_ALONE, ["CONFIG_ON"])
+        # The macro that is not understood can be removed as a whole.
+        self.assertEqual(["odd!(1 => 2);"], [each.text for each in found])
+        self.assertEqual({"a.rs": {"macro_rules": 1, "macro": 2, "test": 2, "cfg": 4, "text": 2}}, left_out)
+
+    def test_in_macros(self):
+        """The condition of an assertion, but not its message; and what a structure is initialised with."""
+        found, _ = self.list('const A: () = assert!(a > 1, "{}", 2); fn f() -> X { pin_init!(Self { a <- g(3), b: 4, c, } ? Error) }')
+        self.assertEqual({">", "1", "3", "4"}, {each.text for each in found})
+
+    def test_once(self):
+        """A body, or a block, of one statement goes away once, not at each depth."""
+        found, _ = self.list("fn f() { unsafe { g(); } } fn h() -> X { if a { b(); } c }")
+        gone = [each.text for each in found if not each.replacement.strip("{}")]
+        self.assertEqual(["{ unsafe { g(); } }", "if a { b(); }"], gone)
+
+    def test_not_ascii(self):
+        """A place is right behind letters of several bytes."""
+        text = '// Größe\nfn f() -> X { g("é", 7) }'
+        found, _ = self.list(text)
+        self.assertEqual({text.replace("7", other) for other in ("8", "6", "0")}, {each.apply(text) for each in found})
+
+    def test_no_rust(self):
+        """What cannot be parsed is an error, at its place."""
+        with self.assertRaises(Fail) as caught:
+            self.list("fn f() {\n    1 +\n}")
+        self.assertIn("a.rs:3:1: ", caught.exception.detail)
+
+    def test_ids(self):
+        """A mutant keeps its name while others come and go, lines are broken elsewhere, and the same change is made in another item."""
+        text = "impl A {{ fn f(&self) -> X {{ self.g(1, {}) }}{} }}{}"
+        before = {each.id: each for each in self.list(text.format("b", "", ""))[0]}
+        after = {each.id: each for each in self.list("// New.\n" + text.format("\n    b && c", " fn h() -> X { g(1) }", " fn f() -> X { g(1) }"))[0]}
+        self.assertEqual([], [each.words for name, each in before.items() if name not in after])
+        self.assertEqual(["constant"] * 4 + ["logical"], sorted(each.operator for name, each in after.items() if name not in before))
+        # Of equal ones in an item, each has its own.
+        self.assertEqual(4, len({each.id for each in self.list("fn f() -> X { g(1, 1) }")[0]}))
+
+
+class Series(boot.Case):
+    """The mutants of the series, as they are."""
+
+    CONFIG = [root.TOP / "ci/planted/fault.config", root.TOP / "ci/mutants/mutants.config"]
+
+    @classmethod
+    def setUpClass(cls):
+        with boot_test.alone(), contextlib.redirect_stdout(io.StringIO()):
+            kernel.patched(base.DEFAULT)
+            cls.lister = mutants.Lister(kernel.BUILD / "root", boot.LINUX)
+            cls.all, cls.left_out = mutants.of(boot.LINUX, cls.lister, cls.CONFIG)
+
+    def test_listed(self):
+        """There are many, by each operator that the tests above know, and in each file; and all are where they are said to be."""
+        self.note = f"{len(self.all)} mutants"
+        self.assertGreater(len(self.all), 1400)
+        # None of the files has a lock that is held for nothing but its lifetime.
+        self.assertEqual(set(OPERATORS) - {"guard"}, {each.operator for each in self.all} - {"guard"})
+        # Of these two, there are macros and types.
+        none = {"rust/kernel/dma/direction.rs", "rust/kernel/irq.rs"}
+        self.assertEqual(set(mutants.files(boot.LINUX)) - none, {each.file for each in self.all})
+        texts = {file: (boot.LINUX / file).read_text() for file in mutants.files(boot.LINUX)}
+        made = {(each.file, each.apply(texts[each.file])) for each in self.all}
+        self.assertEqual(len(made), len(self.all), "two are the same")
+        # Macros are left out, and not much else.
+        self.assertLess(sum(self.left_out.values()), 60)
+
+    def test_rust(self):
+        """What becomes of a file is Rust: the compiler is not the only one to kill anything."""
+        with tempfile.TemporaryDirectory(prefix="tests-", dir=mutants.HOME) as place:
+            some = mutants.shuffled(self.all, 1)[:50]
+            for each in some:
+                pathlib.Path(place, f"{each.id}.rs").write_text(each.apply((boot.LINUX / each.file).read_text()))
+            mutants.Lister(kernel.BUILD / "root", pathlib.Path(place)).list([f"{each.id}.rs" for each in some])
+
+    def test_equivalent(self):
+        """Whatever is listed as equivalent is there, and has a reason."""
+        reasons = mutants.equivalent((root.TOP / "ci/mutants/equivalent").read_text())
+        self.assertEqual([], mutants.unknown(reasons, self.all), "these entries of ci/mutants/equivalent are for no mutant")
+
+    def test_files(self):
+        found, _ = mutants.of(boot.LINUX, self.lister, self.CONFIG, ["dma/plain.rs"])
+        self.assertEqual([each for each in self.all if each.file.endswith("dma/plain.rs")], found)
+        with self.assertRaisesRegex(Fail, "there is no file rust/kernel/none.rs"):
+            mutants.files(boot.LINUX, ["none.rs"])
+
+
+def mutant(name, file="rust/kernel/a.rs"):
+    return mutants.Mutant(name, file, 1, 0, 1, "constant", "f", "1", "2")
+
+
+class Fakes:
+    """Trials that see what they are told."""
+
+    def __init__(self, **seen):
+        self.seen, self.tried = seen, []
+
+    def without(self, tree):
+        self.tried.append("nothing")
+
+    def kill(self, tree, each):
+        self.tried.append(each.id)
+        return self.seen.get(each.id, "")
+
+
+class Run(unittest.TestCase):
+    """What a run does with the mutants it has."""
+
+    def setUp(self):
+        self.place = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.all = [mutant(name) for name in ("a", "b", "c")]
+
+    def results(self, state="now", keep=False):
+        return mutants.Results(self.place / "mutants.json", state, keep)
+
+    def campaign(self, tries, results, *words, reasons={}):
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            run.campaign(None, self.all, reasons, results, run.arguments(words), tries)
+        return said.getvalue()
+
+    def test_goes_on(self):
+        """What was tried is not tried again; nor are equivalents."""
+        tries = Fakes(a="compiler: no")
+        self.campaign(tries, self.results(), reasons={"c": "it is"})
+        self.assertEqual(["nothing", "a", "b"], tries.tried)
+        self.campaign(tries, self.results(), reasons={})
+        self.assertEqual(["nothing", "a", "b", "nothing", "c"], tries.tried)
+        self.campaign(tries, self.results())
+        self.assertEqual(5, len(tries.tried))
+
+    def test_another_state(self):
+        """Results are of one state of the series and the tests; with --keep, kills stay."""
+        self.campaign(Fakes(a="compiler: no"), self.results())
+        again = Fakes()
+        self.campaign(again, self.results("later", keep=True))
+        self.assertEqual(["nothing", "b", "c"], again.tried)
+        again = Fakes()
+        self.campaign(again, self.results("later"))
+        self.assertEqual(["nothing", "a"], again.tried)
+
+    def test_hours(self):
+        tries = Fakes()
+        said = self.campaign(tries, self.results(), "--hours", "0.0000000001")
+        self.assertEqual((["nothing"], True), (tries.tried, "the time is over: 3 are left" in said))
+
+    def test_broken_off(self):
+        """What was known by then stays known."""
+        tries = Fakes(a="compiler: no")
+        tries.kill = lambda tree, each: Fakes.kill(tries, tree, each) if each.id == "a" else self.fail("no space")
+        with self.assertRaises(AssertionError):
+            self.campaign(tries, self.results())
+        self.assertEqual(["a"], list(self.results().all))
+
+    def test_choose(self):
+        some = [mutant(str(number)) for number in range(100)]
+
+        def chosen(*words):
+            return [each.id for each in run.choose(some, run.arguments(words))]
+
+        self.assertEqual(100, len(set(chosen())))
+        self.assertEqual(chosen()[:20], chosen("--sample", "20"))
+        self.assertNotEqual(chosen("--sample", "20"), chosen("--sample", "20", "--seed", "2"))
+        self.assertEqual({"7", "8"}, {*chosen("--id", "7", "--id", "8")})
+        with self.assertRaisesRegex(Fail, "there is no mutant x"):
+            chosen("--id", "x")
+
+    def test_table(self):
+        results = self.results()
+        results.add(self.all[0], True, "compiler: no", 1)
+        results.add(self.all[1], False, "", 1)
+        lines = mutants.table([*self.all, mutant("d"), mutant("e", "rust/kernel/dma/b.rs")], {"c": "it is"}, results).splitlines()
+        self.assertEqual(["a.rs 4 1 1 1 1 50.0%", "dma/b.rs 1 0 0 0 1 -", "all 5 1 1 1 2 50.0%"], [" ".join(line.split()) for line in lines[1:4]])
+        self.assertEqual("    1 killed by: compiler", lines[-1])
+
+    def test_equivalent(self):
+        self.assertEqual({"a": "it does the same", "b": "so"}, mutants.equivalent("# What.\n\na it does the same\nb  so\n"))
+        for text in "a\n", "a one\na two\n":
+            with self.assertRaises(Fail):
+                mutants.equivalent(text)
+        self.assertEqual(["x"], mutants.unknown({"x": "", "a": ""}, self.all))
+
+    def test_patch(self):
+        """The patch of a survivor makes it."""
+        text = "1 +\n1\n"
+        (self.place / "rust/kernel").mkdir(parents=True)
+        (self.place / "rust/kernel/a.rs").write_text(text)
+        patch = mutant("a").patch(text, "doctests")
+        subprocess.run(["git", "apply"], cwd=self.place, input=patch, text=True, check=True)
+        self.assertEqual("2 +\n1\n", (self.place / "rust/kernel/a.rs").read_text())
+        self.assertIn("Not seen by: doctests", patch)
+        with self.assertRaisesRegex(Fail, "not as it was listed"):
+            mutant("a").apply("2")
+
+
+class Verdicts(unittest.TestCase):
+    """What a failure says of a mutant."""
+
+    def says(self, outcome, what="", detail=""):
+        return trials.verdict(Fail(outcome, "", detail), "cases", lambda: what)
+
+    def test_killed(self):
+        self.assertEqual("compiler: error[E0308]: mismatched types", self.says(Outcome.BUILD, detail="  RUSTC\nerror[E0308]: mismatched types\n  --> x\n"))
+        self.assertEqual("doctests: rust_doctests_kernel: 1", self.says(Outcome.TEST_FAILED, "rust_doctests_kernel: 1"))
+        self.assertEqual("cases: irq::named", self.says(Outcome.TEST_FAILED, "irq::named"))
+        self.assertEqual("the kernel's checks: cases: oops, in irq::named", self.says(Outcome.OOPS, "oops, in irq::named"))
+        self.assertEqual("a hang: cases: silent", self.says(Outcome.HANG, "silent"))
+
+    def test_not_its_doing(self):
+        for outcome in Outcome.DISK, Outcome.EMULATOR, Outcome.FETCH, Outcome.INTERNAL:
+            with self.assertRaises(Fail):
+                self.says(outcome)
+
+    def test_order(self):
+        """It is tried until something sees it, and no longer."""
+        begun = []
+        attempt, programs, plant = trials.attempt, trials.programs, trials.plant
+        self.addCleanup(vars(trials).update, attempt=attempt, programs=programs, plant=plant)
+        trials.plant = lambda tree, each: begun.append("plant")
+        trials.programs = lambda tree: begun.append("programs") or ""
+        trials.attempt = lambda tree, trial: begun.append(trial.name) or ("seen" if trial.name == self.seen_by else "")
+        self.seen_by = "bindings"
+        self.assertEqual("seen", trials.kill(None, mutant("a")))
+        self.assertEqual(["plant", "cases", "the sample's selftest", "bindings"], begun)
+        self.seen_by = ""
+        self.assertEqual(("", "programs"), (trials.kill(None, mutant("a")), begun[-1]))
+
+
+class Command(boot.Case):
+    def command(self, *words):
+        ran = subprocess.run([root.TOP / "ci/mutants/run", *words], capture_output=True, text=True)
+        return ran.returncode, ran.stdout + ran.stderr
+
+    def test_list(self):
+        status, output = self.command("--list", "--files", "dma/plain.rs", "--sample", "2")
+        self.assertEqual(0, status, output)
+        self.assertEqual(2, len(re.findall(r"^[0-9a-f]{10}  rust/kernel/dma/plain\.rs:\d+  ", output, re.M)), output)
+
+    def test_usage(self):
+        for words in ["--hours", "0"], ["--sample", "none"], ["--list", "--files", "none.rs"], ["--list", "--id", "none"]:
+            status, output = self.command(*words)
+            self.assertEqual(Outcome.USAGE, status, output)
+            self.assertNotIn("Traceback", output)
