@@ -27,13 +27,35 @@ use syn::{
 
 /// What is only printed, or is a text for another purpose.
 const TEXTS: [&str; 8] = [
-    "asm", "c_str", "concat", "fmt", "format_args", "line", "module_path", "stringify",
+    "asm",
+    "c_str",
+    "concat",
+    "fmt",
+    "format_args",
+    "line",
+    "module_path",
+    "stringify",
 ];
 const ASSERTIONS: [&str; 5] = [
-    "assert", "build_assert", "debug_assert", "static_assert", "warn_on",
+    "assert",
+    "build_assert",
+    "debug_assert",
+    "static_assert",
+    "warn_on",
 ];
 const INTS: [&str; 13] = [
-    "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "u128",
+    "usize",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "i128",
+    "isize",
     "DmaAddress",
 ];
 /// Methods that are each other's opposite, or so near that they are taken for one another.
@@ -103,7 +125,10 @@ impl<'a> Lister<'a> {
     fn there(&mut self, attributes: &[Attribute]) -> bool {
         for attribute in attributes {
             let path = attribute.path();
-            let test = path.segments.last().is_some_and(|last| last.ident == "test")
+            let test = path
+                .segments
+                .last()
+                .is_some_and(|last| last.ident == "test")
                 || path.is_ident("kunit_tests");
             let off = path.is_ident("cfg")
                 && !attribute
@@ -254,7 +279,10 @@ impl<'a> Lister<'a> {
             let Some(other) = (at + 1..args.len()).find(|&other| types[at] == types[other]) else {
                 continue;
             };
-            let (one, two) = (args[at].span().byte_range(), args[other].span().byte_range());
+            let (one, two) = (
+                args[at].span().byte_range(),
+                args[other].span().byte_range(),
+            );
             let between = &self.source[one.end..two.start];
             let swapped = format!(
                 "{}{between}{}",
@@ -385,7 +413,10 @@ fn has_let(expr: &Expr) -> bool {
 }
 
 fn name(mac: &syn::Macro) -> String {
-    mac.path.segments.last().map_or(String::new(), |last| last.ident.to_string())
+    mac.path
+        .segments
+        .last()
+        .map_or(String::new(), |last| last.ident.to_string())
 }
 
 fn is_text(mac: &syn::Macro) -> bool {
@@ -396,7 +427,9 @@ fn is_text(mac: &syn::Macro) -> bool {
 
 fn holds(meta: &Meta, cfgs: &HashSet<String>) -> bool {
     match meta {
-        Meta::Path(path) => path.get_ident().is_some_and(|name| cfgs.contains(&name.to_string())),
+        Meta::Path(path) => path
+            .get_ident()
+            .is_some_and(|name| cfgs.contains(&name.to_string())),
         Meta::NameValue(_) => true,
         Meta::List(list) => {
             let each = Punctuated::<Meta, Token![,]>::parse_terminated;
@@ -496,7 +529,10 @@ impl<'a> Visit<'a> for Lister<'a> {
                     Some((_, of, _)) => format!("impl {} for {target}", self.text(of.span())),
                     None => format!("impl {target}"),
                 };
-                (&i.attrs, name.split_whitespace().collect::<Vec<_>>().join(" "))
+                (
+                    &i.attrs,
+                    name.split_whitespace().collect::<Vec<_>>().join(" "),
+                )
             }
             Item::Macro(i) => {
                 if i.ident.is_some() {
@@ -700,7 +736,9 @@ impl<'a> Visit<'a> for Lister<'a> {
     fn visit_expr_call(&mut self, e: &'a syn::ExprCall) {
         if let Expr::Path(path) = &*e.func {
             let segments = &path.path.segments;
-            let of_c = segments.first().is_some_and(|first| first.ident == "bindings");
+            let of_c = segments
+                .first()
+                .is_some_and(|first| first.ident == "bindings");
             if let Some(last) = segments.last() {
                 self.arguments(&last.ident.to_string(), of_c, &e.args);
             }
@@ -720,7 +758,12 @@ impl<'a> Visit<'a> for Lister<'a> {
     }
 
     fn visit_expr_path(&mut self, e: &'a syn::ExprPath) {
-        let names: Vec<String> = e.path.segments.iter().map(|each| each.ident.to_string()).collect();
+        let names: Vec<String> = e
+            .path
+            .segments
+            .iter()
+            .map(|each| each.ident.to_string())
+            .collect();
         let span = e.path.span();
         match &names[..] {
             [.., ordering, last] if ordering == "Ordering" => {
@@ -768,7 +811,9 @@ impl<'a> Visit<'a> for Lister<'a> {
 fn is_error(name: &str) -> bool {
     name.len() > 2
         && name.starts_with('E')
-        && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
 }
 
 /// Collects the signatures of functions.
@@ -834,7 +879,11 @@ fn main() -> Result<(), String> {
             .iter()
             .map(|(what, count)| format!("{}: {count}", json(what)))
             .collect();
-        println!("{{\"file\": {}, \"left_out\": {{{}}}}}", json(file), left_out.join(", "));
+        println!(
+            "{{\"file\": {}, \"left_out\": {{{}}}}}",
+            json(file),
+            left_out.join(", ")
+        );
     }
     Ok(())
 }

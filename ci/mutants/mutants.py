@@ -129,7 +129,7 @@ def parse(lines):
         if "left_out" in said:
             left_out[said["file"]] = said["left_out"]
             continue
-        key = "\0".join([said["file"], said["item"], said["operator"], *(" ".join(said[each].split()) for each in ("text", "replacement"))])
+        key = "\0".join([said["file"], said["item"], said["operator"], *("".join(said[each].split()) for each in ("text", "replacement"))])
         seen[key] += 1
         found.append(Mutant(hashlib.sha256(f"{key}\0{seen[key]}".encode()).hexdigest()[:10], **said))
     ids = collections.Counter(each.id for each in found)
@@ -234,5 +234,8 @@ def table(mutants, reasons, results):
         tried = row["killed"] + row["survived"]
         rate = f"{row['killed'] / tried:.1%}" if tried else "-"
         lines.append(f"{name:24}" + "".join(f"{row[column]:>12}" for column in columns) + f"{rate:>18}")
-    lines += ["", *(f"{count:5} killed by: {what}" for what, count in by.most_common())] if by else []
+    if by:
+        built, compiler = rows["all"]["killed"] + rows["all"]["survived"] - by["compiler"], by["compiler"]
+        lines += ["", *(f"{count:5} killed by: {what}" for what, count in by.most_common())]
+        lines += [f"{rows['all']['killed'] - compiler:5} killed of {built} that compile"]
     return "\n".join(lines)

@@ -34,6 +34,7 @@ TRIALS = (
     with_cases("bounce buffers", "cases", append=("acpi=off", QUIET, "swiotlb=force")),
     with_cases("an IOMMU", "cases", append=(QUIET,), qemu=arch.ARCHES["x86_64"].iommu.qemu),
 )
+HANG = "a hang"
 COMPILE = "programs that must not compile"
 
 
@@ -68,7 +69,7 @@ def verdict(fail, trial, what_failed):
         raise fail  # it says nothing: no space, no emulator
     what = what_failed()
     if fail.outcome == Outcome.HANG:
-        return f"a hang: {trial}: {what}"
+        return f"{HANG}: {trial}: {what}"
     if fail.outcome != Outcome.TEST_FAILED:
         return f"the kernel's checks: {trial}: {what}"
     if what.startswith("rust_doctest"):
@@ -99,7 +100,9 @@ def kill(tree, mutant):
 
 def tried(tree):
     for trial in TRIALS:
-        yield attempt(tree, trial)
+        found = attempt(tree, trial)
+        # On a busy machine, a guest may be silent for long without a mutant, too.
+        yield attempt(tree, trial) if found.startswith(HANG) else found
     yield programs(tree)
 
 
