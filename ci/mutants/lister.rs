@@ -197,7 +197,6 @@ impl<'a> Lister<'a> {
             | Expr::Call(_)
             | Expr::Continue(_)
             | Expr::ForLoop(_)
-            | Expr::If(_)
             | Expr::Loop(_)
             | Expr::Match(_)
             | Expr::MethodCall(_)
@@ -205,6 +204,7 @@ impl<'a> Lister<'a> {
             | Expr::Unsafe(_)
             | Expr::While(_) => true,
             Expr::Binary(e) => assigns(&e.op),
+            Expr::If(e) => known(&e.cond, self.cfgs) != Some(false),
             Expr::Macro(e) => !is_text(&e.mac),
             _ => false,
         };
@@ -401,6 +401,24 @@ fn kind(arg: &Expr) -> String {
         Expr::Path(e) if e.path.segments.len() > 1 => "constant".into(),
         Expr::Closure(_) | Expr::Macro(_) => format!("{:?}", arg.span().byte_range()),
         _ => "value".into(),
+    }
+}
+
+/// Whether an expression is always true, or always false, in this kernel.
+fn known(expr: &Expr, cfgs: &HashSet<String>) -> Option<bool> {
+    match expr {
+        Expr::Macro(e) if e.mac.path.is_ident("cfg") => {
+            let meta = e.mac.parse_body::<Meta>().ok()?;
+            Some(holds(&meta, cfgs))
+        }
+        Expr::Paren(e) => known(&e.expr, cfgs),
+        Expr::Unary(e) if matches!(e.op, UnOp::Not(_)) => known(&e.expr, cfgs).map(|is| !is),
+        Expr::Binary(e) => match (&e.op, known(&e.left, cfgs), known(&e.right, cfgs)) {
+            (BinOp::And(_), Some(false), _) | (BinOp::And(_), _, Some(false)) => Some(false),
+            (BinOp::Or(_), Some(true), _) | (BinOp::Or(_), _, Some(true)) => Some(true),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -688,8 +706,23 @@ impl<'a> Visit<'a> for Lister<'a> {
     }
 
     fn visit_expr_if(&mut self, e: &'a syn::ExprIf) {
-        self.condition(&e.cond);
-        visit::visit_expr_if(self, e);
+        let known = known(&e.cond, self.cfgs);
+        if known.is_none() {
+            self.condition(&e.cond);
+            self.visit_expr(&e.cond);
+        }
+        if known == Some(false) {
+            self.leave_out("cfg");
+        } else {
+            self.visit_block(&e.then_branch);
+        }
+        if let Some((_, other)) = &e.else_branch {
+            if known == Some(true) {
+                self.leave_out("cfg");
+            } else {
+                self.visit_expr(other);
+            }
+        }
     }
 
     fn visit_expr_while(&mut self, e: &'a syn::ExprWhile) {
@@ -711,6 +744,14 @@ impl<'a> Visit<'a> for Lister<'a> {
     fn visit_expr_binary(&mut self, e: &'a syn::ExprBinary) {
         for other in mistaken(&e.op) {
             self.add(operator(&e.op, other), e.op.span().byte_range(), other);
+        }
+        let left = known(&e.left, self.cfgs);
+        if matches!(
+            (&e.op, left),
+            (BinOp::And(_), Some(false)) | (BinOp::Or(_), Some(true))
+        ) {
+            self.leave_out("cfg");
+            return;
         }
         visit::visit_expr_binary(self, e);
     }

@@ -7,9 +7,9 @@ import hashlib
 import json
 import pathlib
 import random
+import re
 import typing
 
-import arch
 import kernel
 import root
 import stage
@@ -140,11 +140,20 @@ def parse(lines):
 
 def cfgs(config):
     """What is on in the kernel, of what Rust code asks for."""
-    on = {"CONFIG_X86", "CONFIG_X86_64"}
+    on = {"CONFIG_DMA_API_DEBUG_SG", "CONFIG_MMU", "CONFIG_X86", "debug_assertions"}  # nobody has to ask for these
     for path in root.TOP / "ci/config/base.config", root.TOP / "ci/config/x86_64.config", *config:
         wanted = kernel.symbols(path.read_text())
         on = {*on, *(name for name, value in wanted.items() if value in "ym")} - {name for name, value in wanted.items() if value == "n"}
     return sorted(on)
+
+
+def check(tree, cfgs, config):
+    """That this is so, in a kernel's configuration."""
+    have = {name for name, value in kernel.symbols(config).items() if value in "ym"}
+    asked = {name for file in files(tree) for name in re.findall(r"\bCONFIG_\w+", (tree / file).read_text())}
+    wrong = sorted(asked & (have ^ set(cfgs)))
+    if wrong:
+        raise Fail(Outcome.INTERNAL, f"mutants.cfgs() has it otherwise than the kernel: {', '.join(wrong)}")
 
 
 def files(tree, globs=()):
@@ -203,7 +212,9 @@ class Results:
 
     def __init__(self, path, state, keep=False):
         self.path, self.state, self.keep = path, state, keep
-        self.all = json.loads(path.read_text()) if path.exists() else {}
+        known = json.loads(path.read_text()) if path.exists() else {}
+        self.all = known.get("mutants", {})
+        self.without = known.get("without")  # the state in which nothing fails without a mutant
 
     def get(self, mutant):
         """Its result, if it counts: of this state, or a kill that is to be kept."""
@@ -212,8 +223,11 @@ class Results:
 
     def add(self, mutant, killed, what, seconds):
         self.all[mutant.id] = {"killed": killed, "by": what, "seconds": round(seconds, 1), "state": self.state, "what": mutant.words}
+        self.write()
+
+    def write(self):
         part = self.path.with_suffix(".part")
-        part.write_text(json.dumps(self.all, indent=1) + "\n")
+        part.write_text(json.dumps({"without": self.without, "mutants": self.all}, indent=1) + "\n")
         part.rename(self.path)
 
 

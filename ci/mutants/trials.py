@@ -9,7 +9,7 @@ import typing
 import arch
 import cases
 import faults
-import kernel
+import mutants
 import test_compile
 from outcome import Fail, Outcome
 
@@ -120,3 +120,4 @@ def without(tree):
     for found in tried(tree):
         if found:
             raise Fail(Outcome.TEST_FAILED, f"without a mutant, {found}", advice="scripts/boot-test, ci/test test_cases and test_compile should tell why")
+    mutants.check(tree.path, mutants.cfgs(tree.config), (tree.obj / ".config").read_text())
