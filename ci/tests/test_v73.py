@@ -58,6 +58,23 @@ class Mainline(boot.Case):
             source.write_text(text + "fn wrong() -> u32 { true }\n")
             self.ends(Outcome.DRIVER, "--base", TAG, "--driver", directory, says=[f"--> {source}:{text.count(chr(10)) + 1}:"])
 
+    def test_cases(self):
+        """Interrupts, configuration space and tables, case by case: each binding is the next one."""
+        self.ends(Outcome.PASS, "--base", TAG, "--run", "true")
+        with tempfile.TemporaryDirectory() as directory:
+            self.addCleanup(shutil.rmtree, kernel.BUILD / f"{TAG}/x86_64/drivers/{pathlib.Path(directory).name}", ignore_errors=True)
+            source = (series.ROOT / "ci/cases/mainline.rs").read_text()
+            pathlib.Path(directory, "mainline.rs").write_text(source)
+            pathlib.Path(directory, "Makefile").write_text("obj-m := mainline.o\n")
+            again = "cd /sys/bus/pci/drivers/mainline && for each in 0000:*; do for i in 1 2 3 4 5 6 7; do echo $each >unbind && echo $each >bind || exit 1; done; done"
+            self.ends(Outcome.PASS, "--base", TAG, "--driver", directory, "--check", "--qemu", "-smp 4", "--run", again)
+        console = self.console()
+        self.assertNotIn("FAILED", console)
+        names = re.findall(r"Case::(\w+),\n", source[source.index("const EDU_CASES") : source.index("#[pin_data")]) + ["Hinted", "Spread"]
+        self.assertEqual(9, len(names))
+        for name in names:
+            self.assertIn(f"case {name}: ok\n", console)
+
     def console(self):
         return (kernel.BUILD / TAG / "x86_64/console.log").read_text()
 

@@ -1,0 +1,605 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Cases for what the set for v7.3 has in another shape than that for v6.12: vectors of interrupts,
+//! their handlers, writes to configuration space, and scatter-gather tables.
+//!
+//! Each binding of a device is the next case. It fails, and so does the binding, where something is
+//! not as it should be.
+
+use kernel::{
+    cpu::{
+        nr_cpu_ids,
+        CpuId, //
+    },
+    device::{
+        Core,
+        Start, //
+    },
+    dma::{
+        Bidirectional,
+        Device as _,
+        DmaAddress,
+        DmaMask, //
+    },
+    io::{
+        io_project,
+        Io, //
+    },
+    irq::{
+        Flags,
+        Handler,
+        IrqReturn,
+        ThreadedHandler,
+        ThreadedIrqReturn, //
+    },
+    new_mutex, new_spinlock,
+    pci::{
+        self,
+        IrqType,
+        IrqTypes,
+        IrqVector,
+        IrqVectorRegistration, //
+    },
+    prelude::*,
+    scatterlist::{
+        Mapped,
+        SGTable, //
+    },
+    str::CString,
+    sync::{
+        atomic::{
+            ordering,
+            Atomic, //
+        },
+        Completion,
+        Mutex, //
+    },
+    time::{
+        delay::fsleep,
+        msecs_to_jiffies,
+        Delta, //
+    },
+};
+use pin_init::pin_init_scope;
+
+/// Ends a case, as failed, unless `$condition` holds.
+macro_rules! check {
+    ($condition:expr) => {
+        if !$condition {
+            pr_err!("FAILED: {}: {}\n", line!(), stringify!($condition));
+            return Err(EIO);
+        }
+    };
+}
+
+const STATUS: usize = 0x24;
+const RAISE: usize = 0x60;
+const ACKNOWLEDGE: usize = 0x64;
+
+const COMMAND: usize = 4;
+const MASTER: u16 = 4;
+
+struct Cases;
+
+/// Which case is next, of either device.
+static EDU_CASE: Atomic<u32> = Atomic::new(0);
+static NVME_CASE: Atomic<u32> = Atomic::new(0);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Case {
+    /// The vectors are refused, allocated, and dropped where they can't be freed.
+    Vectors,
+    /// They are there again, and are leaked.
+    Leaked,
+    /// What is refused leaves nothing behind; an interrupt is disabled, and handled later.
+    Disabled,
+    /// The handler disables the interrupt, somebody else enables it.
+    Polled,
+    /// Who waits for a thread finds it done.
+    Synchronized,
+    /// A line is not this device's alone.
+    Line,
+    /// Data moves to and from memory in pieces.
+    Table,
+    /// One processor for each vector, by hint.
+    Hinted,
+    /// The same, by the kernel.
+    Spread,
+}
+
+const EDU_CASES: [Case; 7] = [
+    Case::Vectors,
+    Case::Leaked,
+    Case::Disabled,
+    Case::Polled,
+    Case::Synchronized,
+    Case::Line,
+    Case::Table,
+];
+const NVME_CASES: [Case; 2] = [Case::Hinted, Case::Spread];
+
+#[pin_data(PinnedDrop)]
+struct Data<'bound> {
+    case: Case,
+    regs: Option<pci::Bar<'bound, 0xa0>>,
+    vectors: Option<IrqVectorRegistration<'bound>>,
+    count: Atomic<usize>,
+    ended: Atomic<usize>,
+    failed: Atomic<usize>,
+    #[pin]
+    called: Completion,
+    #[pin]
+    table: Mutex<Option<SGTable<Mapped<'bound, VVec<u8>, Bidirectional>>>>,
+}
+
+const EDU: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0x11e8);
+const NVME: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1b36), 0x0010);
+
+kernel::pci_device_table!(TABLE, bool, [(EDU, true), (NVME, false)]);
+
+fn messages() -> IrqTypes {
+    IrqTypes::default().with(IrqType::Msi).with(IrqType::MsiX)
+}
+
+/// Nothing that is written to configuration space turns on bus mastering; other bits do change.
+fn configuration(dev: &pci::Device<Core<'_>>) -> Result {
+    const INTX_DISABLE: u16 = 1 << 10;
+    let config = dev.config_space();
+    let before = config.read16(COMMAND);
+    check!(before & MASTER == 0);
+    config.write8(0xff, COMMAND);
+    config.write16(before | MASTER, COMMAND);
+    config.write32(u32::from(before | MASTER), COMMAND);
+    check!(config.read16(COMMAND) == before);
+    config.write16((before ^ INTX_DISABLE) | MASTER, COMMAND);
+    check!(config.read16(COMMAND) == before ^ INTX_DISABLE);
+    config.write16(before, COMMAND);
+    check!(config.read16(COMMAND) == before);
+    Ok(())
+}
+
+fn refused(dev: &pci::Device<Core<'_>>, min: u32, max: u32) -> Option<Error> {
+    dev.alloc_irq_vectors(min, max, IrqTypes::all()).err()
+}
+
+fn vectors(dev: &pci::Device<Core<'_>>) -> Result {
+    for (min, max) in [(0, 0), (0, 1), (2, 1), (u32::MAX, 1)] {
+        check!(refused(dev, min, max) == Some(EINVAL));
+    }
+    for min in [2, 33, 2049, i32::MAX as u32 + 1, u32::MAX] {
+        check!(refused(dev, min, u32::MAX).is_some());
+    }
+    for _ in 0..3 {
+        let vectors = dev.alloc_irq_vectors(1, u32::MAX, messages())?;
+        check!(vectors.len() == 1 && matches!(vectors.irq_type(), IrqType::Msi));
+        check!(refused(dev, 1, 1) == Some(EBUSY));
+        for index in [1, 2, 2048, usize::MAX] {
+            check!(vectors.index(index).err() == Some(EINVAL));
+        }
+        vectors.index(0)?.synchronize()?;
+    }
+
+    let lock = KBox::pin_init(new_spinlock!(()), GFP_KERNEL)?;
+    let vectors = dev.alloc_irq_vectors(1, 1, messages())?;
+    if cfg!(CONFIG_PREEMPT_COUNT) {
+        let guard = lock.lock();
+        let held = vectors.index(0)?.synchronize();
+        let again = refused(dev, 1, 1);
+        drop(vectors);
+        drop(guard);
+        check!(held == Err(EINVAL));
+        check!(again.is_some());
+        // They are still there, until the driver is unbound.
+        check!(refused(dev, 1, 1) == Some(EBUSY));
+    }
+    Ok(())
+}
+
+impl pci::Driver for Cases {
+    type IdInfo = bool;
+    type Data<'bound> = Data<'bound>;
+
+    const ID_TABLE: pci::IdTable<bool> = &TABLE;
+
+    fn probe<'bound>(
+        dev: &'bound pci::Device<Core<'_>>,
+        info: Option<&'bound bool>,
+    ) -> impl PinInit<Data<'bound>, Error> + 'bound {
+        pin_init_scope(move || {
+            dev.enable_device_mem()?;
+            configuration(dev)?;
+
+            let edu = *info.ok_or(EINVAL)?;
+            let case = if edu {
+                EDU_CASES[EDU_CASE.fetch_add(1, ordering::Full) as usize % EDU_CASES.len()]
+            } else {
+                NVME_CASES[NVME_CASE.fetch_add(1, ordering::Full) as usize % NVME_CASES.len()]
+            };
+            let vectors = match case {
+                Case::Vectors => {
+                    vectors(dev)?;
+                    None
+                }
+                Case::Leaked => {
+                    core::mem::forget(dev.alloc_irq_vectors(1, 1, messages())?);
+                    None
+                }
+                Case::Disabled | Case::Polled | Case::Synchronized => {
+                    Some(dev.alloc_irq_vectors(1, 1, messages())?)
+                }
+                Case::Line => {
+                    let line = IrqTypes::default().with(IrqType::Intx);
+                    Some(dev.alloc_irq_vectors(1, 1, line)?)
+                }
+                Case::Table => None,
+                Case::Hinted => Some(dev.alloc_irq_vectors(3, 3, messages())?),
+                Case::Spread => {
+                    let vectors = dev.alloc_irq_vectors(1, u32::MAX, messages().with_affinity())?;
+                    check!(vectors.len() as u32 == nr_cpu_ids());
+                    Some(vectors)
+                }
+            };
+
+            let table = if case == Case::Table {
+                let mut setup = dev.dma_setup()?;
+                setup.set_mask_and_coherent(DmaMask::new::<28>())?;
+                setup.set_max_seg_size(8192)?;
+                Some(SGTable::map(setup.finish()?, pattern()?, GFP_KERNEL)?)
+            } else {
+                None
+            };
+            let regs = if edu {
+                Some(dev.iomap_region_sized(0, c"mainline")?)
+            } else {
+                None
+            };
+
+            Ok(try_pin_init!(Data {
+                case,
+                regs,
+                vectors,
+                count: Atomic::new(0),
+                ended: Atomic::new(0),
+                failed: Atomic::new(0),
+                called <- Completion::new(),
+                table <- new_mutex!(table),
+            }))
+        })
+    }
+
+    fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data Data<'_>>) -> Result {
+        let data = data.get_ref();
+        match data.case {
+            Case::Vectors | Case::Leaked => Ok(()),
+            Case::Disabled => disabled(dev, data),
+            Case::Polled => polled(dev, data),
+            Case::Synchronized => synchronized(dev, data),
+            Case::Line => line(dev, data),
+            Case::Table => table(dev, data),
+            Case::Hinted => hinted(dev, data),
+            Case::Spread => spread(dev, data),
+        }?;
+        dev_info!(dev, "case {:?}: ok\n", data.case);
+        Ok(())
+    }
+}
+
+impl Data<'_> {
+    fn vector(&self, index: usize) -> Result<IrqVector<'_>> {
+        self.vectors.as_ref().ok_or(EINVAL)?.index(index)
+    }
+
+    fn write(&self, value: u32, register: usize) {
+        if let Some(regs) = &self.regs {
+            let _ = regs.try_write32(value, register);
+        }
+    }
+
+    fn wait(&self) -> Result {
+        self.called
+            .wait_for_completion_timeout(msecs_to_jiffies(5000))
+    }
+
+    fn counted(&self) -> usize {
+        self.count.load(ordering::Acquire)
+    }
+
+    /// Counts where `result` should be an error.
+    fn refused(&self, result: Result, with: Error) {
+        if result != Err(with) {
+            self.failed.fetch_add(1, ordering::Full);
+        }
+    }
+
+    /// Whether the device raised the interrupt.
+    fn raised(&self) -> bool {
+        let reasons = self.regs.as_ref().map_or(0, |regs| regs.read32(STATUS));
+        if reasons != 0 && self.case != Case::Polled {
+            self.write(reasons, ACKNOWLEDGE);
+        }
+        if reasons != 0 {
+            self.count.fetch_add(1, ordering::Full);
+        }
+        reasons != 0
+    }
+}
+
+impl Handler for Data<'_> {
+    fn handle(&self) -> IrqReturn {
+        if !self.raised() {
+            return IrqReturn::None;
+        }
+        if self.case == Case::Polled && self.vector(0).and_then(|vector| vector.disable()).is_err()
+        {
+            self.failed.fetch_add(1, ordering::Full);
+        }
+        self.called.complete();
+        IrqReturn::Handled
+    }
+}
+
+impl ThreadedHandler for Data<'_> {
+    fn handle(&self) -> ThreadedIrqReturn {
+        if !self.raised() {
+            return ThreadedIrqReturn::None;
+        }
+        self.refused(
+            self.vector(0).and_then(|vector| vector.synchronize()),
+            EINVAL,
+        );
+        ThreadedIrqReturn::WakeThread
+    }
+
+    fn handle_threaded(&self) -> IrqReturn {
+        self.called.complete();
+        self.refused(
+            self.vector(0).and_then(|vector| vector.synchronize()),
+            EBUSY,
+        );
+        fsleep(Delta::from_millis(50));
+        self.ended.fetch_add(1, ordering::Full);
+        IrqReturn::Handled
+    }
+}
+
+/// When the bus has removed the handlers, nobody disables or enables their interrupts.
+#[pinned_drop]
+impl PinnedDrop for Data<'_> {
+    fn drop(self: Pin<&mut Self>) {
+        for index in 0..self.vectors.as_ref().map_or(0, |vectors| vectors.len()) {
+            for _ in 0..3 {
+                self.refused(
+                    self.vector(index).and_then(|vector| vector.disable()),
+                    EINVAL,
+                );
+                self.refused(
+                    self.vector(index).and_then(|vector| vector.enable()),
+                    EINVAL,
+                );
+            }
+        }
+        self.write(!0, ACKNOWLEDGE);
+        if self.failed.load(ordering::Acquire) != 0 {
+            pr_err!("FAILED: case {:?}\n", self.case);
+        }
+    }
+}
+
+/// Turns on bus mastering, which no write to configuration space does; or leaves it on.
+fn set_master(dev: &pci::Device<Start<'_>>) -> Result {
+    // SAFETY: It gets no address here.
+    unsafe { dev.set_master() };
+
+    // A write leaves it on, unless that turns it off.
+    let config = dev.config_space();
+    config.write16(config.read16(COMMAND), COMMAND);
+    check!(config.read16(COMMAND) & MASTER != 0);
+    Ok(())
+}
+
+fn disabled<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
+    let vector = data.vector(0)?;
+    check!(vector.disable() == Err(EINVAL));
+    check!(vector.enable() == Err(EINVAL));
+
+    for name in [c"", c".", c"..", c"a/b", c"spurious", c"smp_affinity_list"] {
+        check!(dev.request_irq(data.vector(0)?, Flags::SHARED, name, data) == Err(EINVAL));
+        check!(dev.request_threaded_irq(data.vector(0)?, Flags::SHARED, name, data) == Err(EINVAL));
+    }
+    for flags in [
+        Flags::ONESHOT,
+        Flags::NO_AUTOEN,
+        Flags::PERCPU,
+        Flags::TRIGGER_HIGH | Flags::SHARED,
+        Flags::TIMER,
+        !Flags::TRIGGER_NONE,
+    ] {
+        check!(dev.request_irq(data.vector(0)?, flags, c"mainline", data) == Err(EINVAL));
+        check!(dev.request_threaded_irq(data.vector(0)?, flags, c"mainline", data) == Err(EINVAL));
+    }
+
+    let name = CString::try_from_fmt(fmt!("mainline {}", dev.as_ref().name()))?;
+    dev.request_irq(data.vector(0)?, Flags::TRIGGER_NONE, &name, data)?;
+    drop(name);
+    for flags in [Flags::SHARED, Flags::TRIGGER_NONE] {
+        check!(dev.request_irq(data.vector(0)?, flags, c"mainline 2", data) == Err(EBUSY));
+        check!(dev.request_threaded_irq(data.vector(0)?, flags, c"mainline", data) == Err(EBUSY));
+    }
+    set_master(dev)?;
+
+    check!(vector.enable() == Err(EINVAL));
+    for depth in 1..=3 {
+        for _ in 0..depth {
+            vector.disable()?;
+        }
+        for _ in 0..10 {
+            data.write(1, RAISE);
+            data.write(1, ACKNOWLEDGE);
+        }
+        data.write(1, RAISE);
+        for _ in 1..depth {
+            vector.enable()?;
+        }
+        fsleep(Delta::from_millis(20));
+        vector.synchronize()?;
+        check!(data.counted() == depth - 1);
+        vector.enable()?;
+        data.wait()?;
+        check!(data.counted() == depth);
+        check!(vector.enable() == Err(EINVAL));
+    }
+
+    // It stays disabled until the handler is removed.
+    vector.disable()
+}
+
+fn polled<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
+    dev.request_irq(data.vector(0)?, Flags::SHARED, c"mainline", data)?;
+    set_master(dev)?;
+    for number in 1..=10 {
+        data.write(1, RAISE);
+        data.wait()?;
+        data.write(1, ACKNOWLEDGE);
+        data.write(1, RAISE);
+        fsleep(Delta::from_millis(2));
+        check!(data.counted() == 2 * number - 1);
+        data.vector(0)?.enable()?;
+        data.wait()?;
+        check!(data.counted() == 2 * number);
+        data.write(1, ACKNOWLEDGE);
+        data.vector(0)?.enable()?;
+    }
+    data.write(1, RAISE);
+    data.wait()
+}
+
+fn synchronized<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
+    let vector = data.vector(0)?;
+    vector.synchronize()?;
+    dev.request_threaded_irq(data.vector(0)?, Flags::SHARED, c"mainline", data)?;
+    set_master(dev)?;
+    for number in 1..=5 {
+        data.write(1, RAISE);
+        data.wait()?;
+        vector.synchronize()?;
+        check!(data.ended.load(ordering::Acquire) == number);
+    }
+    Ok(())
+}
+
+fn line<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
+    let vector = data.vector(0)?;
+    dev.request_irq(data.vector(0)?, Flags::SHARED, c"mainline", data)?;
+    check!(vector.disable() == Err(EINVAL));
+    check!(vector.enable() == Err(EINVAL));
+    check!(dev.set_irq_affinity_and_hint(&vector, cpu(0)?) == Err(EINVAL));
+    data.write(1, RAISE);
+    data.wait()?;
+    vector.synchronize()
+}
+
+const SIZE: usize = 5 * 4096 + 100;
+
+fn pattern() -> Result<VVec<u8>> {
+    let mut bytes = VVec::with_capacity(SIZE, GFP_KERNEL)?;
+    for i in 0..SIZE {
+        bytes.push((i * 7 + i / 251) as u8, GFP_KERNEL)?;
+    }
+    Ok(bytes)
+}
+
+/// Has the device copy, between memory and its own.
+fn copy(data: &Data<'_>, from: DmaAddress, to: DmaAddress, len: u32, command: u32) -> Result {
+    const COMMAND: usize = 0x98;
+
+    data.write(from as u32, 0x80);
+    data.write(to as u32, 0x88);
+    data.write(len, 0x90);
+    data.write(command | 1, COMMAND);
+    for _ in 0..500 {
+        if data.regs.as_ref().map_or(1, |regs| regs.read32(COMMAND)) & 1 == 0 {
+            return Ok(());
+        }
+        fsleep(Delta::from_millis(10));
+    }
+    Err(ETIMEDOUT)
+}
+
+fn table<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
+    const OWN: DmaAddress = 0x4_0000;
+
+    set_master(dev)?;
+    let mut table = data.table.lock();
+    let table = Option::as_mut(&mut *table).ok_or(EINVAL)?;
+    check!(table.size() == SIZE);
+
+    let mut pieces = KVec::new();
+    for entry in table.iter() {
+        check!(entry.dma_len() <= 8192);
+        for offset in (0..entry.dma_len()).step_by(4096) {
+            let len = (entry.dma_len() - offset).min(4096);
+            pieces.push((entry.dma_address() + offset, len as usize), GFP_KERNEL)?;
+        }
+    }
+
+    let mut place = 0;
+    for (address, len) in &pieces {
+        let range = place..place + len;
+        copy(data, *address, OWN, *len as u32, 0)?;
+        let guard = table.for_cpu();
+        io_project!(&guard, [try: range]).copy_from_slice(&KVec::from_elem(0, *len, GFP_KERNEL)?);
+        drop(guard);
+        copy(data, OWN, *address, *len as u32, 2)?;
+        place += len;
+    }
+    check!(place == SIZE);
+
+    let mut found = KVec::from_elem(0, SIZE, GFP_KERNEL)?;
+    table.for_cpu().copy_to_slice(&mut found);
+    check!(found[..] == pattern()?[..]);
+    dev_info!(dev, "{} pieces\n", pieces.len());
+    Ok(())
+}
+
+fn cpu(number: u32) -> Result<CpuId> {
+    CpuId::from_u32(number).ok_or(EINVAL)
+}
+
+fn hinted<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
+    check!(dev.set_irq_affinity_and_hint(&data.vector(0)?, cpu(0)?) == Err(EINVAL));
+    for index in [2, 0, 1] {
+        let name = CString::try_from_fmt(fmt!("mainline {index}"))?;
+        dev.request_irq(data.vector(index)?, Flags::SHARED, &name, data)?;
+    }
+    for index in 0..3 {
+        let vector = data.vector(index)?;
+        for number in 0..nr_cpu_ids() {
+            dev.set_irq_affinity_and_hint(&vector, cpu(number)?)?;
+        }
+        // The last one in this order stays.
+        dev.set_irq_affinity_and_hint(&vector, cpu(index as u32 % nr_cpu_ids())?)?;
+        vector.disable()?;
+        vector.synchronize()?;
+    }
+    Ok(())
+}
+
+fn spread<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
+    for index in 0..nr_cpu_ids() as usize {
+        let vector = data.vector(index)?;
+        dev.request_irq(data.vector(index)?, Flags::SHARED, c"mainline", data)?;
+        check!(vector.disable() == Err(EINVAL));
+        check!(vector.enable() == Err(EINVAL));
+        check!(dev.set_irq_affinity_and_hint(&vector, cpu(0)?) == Err(EINVAL));
+        vector.synchronize()?;
+    }
+    Ok(())
+}
+
+kernel::module_pci_driver! {
+    type: Cases,
+    name: "mainline",
+    authors: ["Seed dfb84e63 maintainers"],
+    description: "Cases for the set for mainline",
+    license: "GPL",
+}
