@@ -60,15 +60,17 @@ pub(crate) fn master(test: &mut Test<'_, '_>) -> Result {
     check!(config.read16(COMMAND) == command);
 
     // In the upper half, and in other registers, it is no such bit.
-    config.write8(4, COMMAND + 1);
+    let upper = (command >> 8) as u8;
+    config.write8(upper | 4, COMMAND + 1);
     check!(config.read16(COMMAND) == command | NO_INTX);
-    config.write8(0, COMMAND + 1);
+    config.write8(upper, COMMAND + 1);
     check!(config.read16(COMMAND) == command);
     Ok(())
 }
 
 /// While it is on, what was read can be written, and it can be turned off.
-pub(crate) fn mastering(dev: &pci::Device<Start<'_>>, _data: &Data<'_>) -> Result {
+pub(crate) fn mastering(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    data.set_master(dev)?;
     let config = dev.config_space();
     let command = config.read16(COMMAND);
     check!(command & MASTER != 0);
