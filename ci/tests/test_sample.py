@@ -74,10 +74,19 @@ class Driver(boot.Case):
         self.assertNotIn("not ok 7 load: transfer 4", console)
         self.assertIn("not ok 8 load: streaming transfer 1", console)
 
+    SUSPENDED = "every transfer was waited for.\n        edu.acknowledge();\n        Ok(())"
+
+    def test_not_suspended(self):
+        """The driver refuses."""
+        console = self.sample(Outcome.TEST_FAILED, self.SUSPENDED, self.SUSPENDED.replace("Ok(())", "Err(EBUSY)"))
+        self.assertNotIn("not ok 25 bind: the device may master the bus", console)
+        self.assertIn("not ok 26 suspend 20 times", console)
+        self.assertIn("not ok 27 suspend: a transfer after each time", console)
+
     def test_late(self):
         """A device that takes longer than the driver waits: what it may still write to is parked, and freed at the end."""
         text = (boot.LINUX / "samples/rust/rust_dma.rs").read_text()
-        for old, new in ("const TIMEOUT: Msecs = 2000;", "const TIMEOUT: Msecs = 20;"), ('edu.transfers(dev, "transfer", Edu::coherent)?;', ""):
+        for old, new in ("const TIMEOUT: Msecs = 2000;", "const TIMEOUT: Msecs = 20;"), ('edu.transfers(dev, "transfer", &RANGES, Edu::coherent)?;', ""):
             self.assertIn(old, text)
             text = text.replace(old, new)
         # It is not used any more.
