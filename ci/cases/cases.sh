@@ -623,7 +623,7 @@ give_back()
 	local words=$1 device wanted
 	shift
 	for device; do
-		echo "$device" >$DRIVER/unbind
+		! bound "$device" || echo "$device" >$DRIVER/unbind
 	done
 	news
 	count "$words"
