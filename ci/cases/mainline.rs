@@ -455,6 +455,8 @@ fn disabled<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Re
 
 fn polled<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
     dev.request_irq(data.vector(0)?, Flags::SHARED, c"mainline", data)?;
+    // C would take a second handler that shares the interrupt.
+    check!(dev.request_irq(data.vector(0)?, Flags::SHARED, c"mainline 2", data) == Err(EBUSY));
     set_master(dev)?;
     for number in 1..=10 {
         data.write(1, RAISE);
