@@ -2,7 +2,7 @@
 pub fn keep(registration: driver::Registration<pci::Adapter<D>>) { core::mem::forget(registration) }
 pub fn register(module: &'static ThisModule) -> impl PinInit<driver::Registration<pci::Adapter<D>>, Error> {
     // SAFETY: Not called.
-    unsafe { driver::Registration::new(c"test", module) } //~ driver::Registration::new(c"test", module)
+    unsafe { driver::Registration::new(kernel::c_str!("test"), module) } //~ driver::Registration::new(kernel::c_str!("test"), module)
 }
 pub struct D;
 const DEVICE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(1), 1);

@@ -44,7 +44,7 @@ pub fn look(ring: &Coherent<'_, [u32; 4]>) -> u32 {
     io_read!(ring, [build: 3]) //~ io_read!(ring, [try: 3])
 }
 
-//# an index without a word on what to do with it | error: no rules expected `3`
+//# an index without a word on what to do with it | error: an index says how it is checked: `[try: i]`, `[panic: i]` or `[build: i]`
 pub fn look(ring: &Coherent<'_, [u32; 4]>) -> u32 {
     io_read!(ring, [build: 3]) //~ io_read!(ring, [3])
 }

@@ -129,11 +129,6 @@ dma_struct! { pub struct S { pub a: u32 } } //~ dma_struct! { pub struct S(pub u
 //# a structure with parameters | error: dma_struct! takes structures with named fields, without parameters
 dma_struct! { pub struct S { pub a: u32 } } //~ dma_struct! { pub struct S<T> { pub a: T } }
 
-//# an index that does not say how it is checked | error: an index says how it is checked: `[try: i]`, `[panic: i]` or `[build: i]`
-pub fn look(memory: &Coherent<'_, [u32; 4]>) -> Result<u32> {
-    Ok(io_read!(memory, [try: 1])) //~ Ok(io_read!(memory, [1]))
-}
-
 //# a path that is none | error: a path has fields, `.name`, and indices, `[try: i]`
 pub fn look(memory: &Coherent<'_, [u32; 4]>) -> Result<u32> {
     Ok(io_read!(memory, [try: 1])) //~ Ok(io_read!(memory, 1))
