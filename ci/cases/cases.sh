@@ -4,8 +4,8 @@
 #
 # cases.sh GROUP...: the groups are the functions group_* below. "cases" is to be the last, or the last
 # but "shutdown": it leaks.
-# In the environment: how many TIMES things are done; the numbers of the CASES to be run, if not all;
-# whether to STOP when one has failed.
+# In the environment: how many TIMES things are done; the numbers of the CASES to be run, if not all,
+# and of those that are to be FIRST; whether to STOP when one has failed.
 
 MODULE=/dma_cases.ko
 DRIVER=/sys/bus/pci/drivers/dma_cases
@@ -276,7 +276,12 @@ group_cases()
 		[ $lost -gt 0 ] || leaked "these cases"
 		return
 	fi
-	while try $number edu; do
+	for number in $FIRST; do
+		try "$number" edu || verdict "case $number" "there is none"
+		! stop || return
+	done
+	number=0
+	while [[ " $FIRST " == *" $number "* ]] || try $number edu; do
 		number=$((number + 1))
 		! stop || return
 	done

@@ -15,6 +15,7 @@ import unittest
 import base
 import boot
 import boot_test
+import cases
 import kernel
 import root
 from outcome import Fail, Outcome
@@ -356,6 +357,13 @@ class Verdicts(unittest.TestCase):
             with self.assertRaises(Fail):
                 self.says(outcome)
 
+    def test_first(self):
+        """The cases that are for the code are tried first, and there are some."""
+        self.assertEqual(f"FIRST='{' '.join(map(str, cases.numbers(['pool'])))}' ", trials.first(mutant("a", "rust/kernel/dma/pool.rs")))
+        self.assertEqual("FIRST='' ", trials.first(mutant("a", "rust/kernel/device.rs")))
+        for modules in trials.FIRST.values():
+            self.assertTrue(cases.numbers(modules.split()))
+
     def test_order(self):
         """It is tried until something sees it, and no longer."""
         begun = []
@@ -363,17 +371,17 @@ class Verdicts(unittest.TestCase):
         self.addCleanup(vars(trials).update, attempt=attempt, programs=programs, plant=plant)
         trials.plant = lambda tree, each: begun.append("plant")
         trials.programs = lambda tree: begun.append("programs") or ""
-        trials.attempt = lambda tree, trial: begun.append(trial.name) or ("seen" if trial.name == self.seen_by else "")
+        trials.attempt = lambda tree, trial, before: begun.append(trial.name) or ("seen" if trial.name == self.seen_by else "")
         self.seen_by = "bindings"
         self.assertEqual("seen", trials.kill(None, mutant("a")))
         self.assertEqual(["plant", "cases", "the sample's selftest", "bindings"], begun)
         # A hang is tried once more.
         answers = ["a hang: cases: silent", "", "seen"]
-        trials.attempt = lambda tree, trial: begun.append(trial.name) or answers.pop(0)
+        trials.attempt = lambda tree, trial, before: begun.append(trial.name) or answers.pop(0)
         begun.clear()
         self.assertEqual("seen", trials.kill(None, mutant("a")))
         self.assertEqual(["plant", "cases", "cases", "the sample's selftest"], begun)
-        trials.attempt = lambda tree, trial: ""
+        trials.attempt = lambda tree, trial, before: ""
         self.assertEqual(("", "programs"), (trials.kill(None, mutant("a")), begun[-1]))
 
 
