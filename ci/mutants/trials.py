@@ -86,6 +86,8 @@ def verdict(fail, trial, what_failed):
     if fail.outcome not in (*faults.BAD, Outcome.NO_TEST):
         raise fail  # it says nothing: no space, no emulator
     what = what_failed()
+    if what == "exit status":  # of cases.sh, before which the shell complained; it says what is not ok all the same
+        what = (re.findall(r"# not ok \d+ (.*)", fail.detail) or [what])[0]
     if fail.outcome == Outcome.HANG:
         return f"{HANG}: {trial}: {what}"
     if fail.outcome != Outcome.TEST_FAILED:

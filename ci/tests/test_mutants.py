@@ -350,6 +350,8 @@ class Verdicts(unittest.TestCase):
         self.assertEqual("doctests: rust_doctests_kernel: 1", self.says(Outcome.TEST_FAILED, "rust_doctests_kernel: 1"))
         self.assertEqual("cases: irq::named", self.says(Outcome.TEST_FAILED, "irq::named"))
         self.assertEqual("the kernel's checks: cases: oops, in irq::named", self.says(Outcome.OOPS, "oops, in irq::named"))
+        self.assertEqual("cases: bind", self.says(Outcome.TEST_FAILED, "exit status", "echo: write error\n# why\n# not ok 1 bind\n# ok 2 other"))
+        self.assertEqual("cases: exit status", self.says(Outcome.TEST_FAILED, "exit status"))
         self.assertEqual("a hang: cases: silent", self.says(Outcome.HANG, "silent"))
 
     def test_not_its_doing(self):
