@@ -579,7 +579,8 @@ pub(crate) fn polled_start<'data>(
     data: &'data Data<'_>,
 ) -> Result {
     let polled = data.kept.polled.as_ref().ok_or(EINVAL)?;
-    dev.request_irq(polled.vector()?, FLAGS, c"dma_cases", polled)?;
+    // Not shared: with CONFIG_DEBUG_SHIRQ, the handler would be called once more when it is removed.
+    dev.request_irq(polled.vector()?, Flags::TRIGGER_NONE, c"dma_cases", polled)?;
     polled.edu.set_master(dev)?;
     for number in 1..=10 {
         polled.edu.0.write32(1, edu::RAISE);
