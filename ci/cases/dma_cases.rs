@@ -185,7 +185,7 @@ cases! {
         smp: words, copies, allocations, device { start: smp::device_start };
         wait: one_by_one, all, others, polls;
         lock: order, tried, shared { start: lock::shared_start };
-        irq: vectors, vectors_leaked, vectors_spinlock,
+        irq: vectors, vectors_spinlock,
             messages { start: irq::counted }, pin { start: irq::counted },
             threaded { start: irq::threaded_start },
             wrong { start: irq::wrong_start }, named { start: irq::named_start },
@@ -220,7 +220,7 @@ cases! {
     {
         forget: nothing_so_far, setup, bar, coherent { leaks: 1 }, coherent_again { start: forget::again_start },
             boxes { leaks: 3 }, handle { leaks: 1 }, data { leaks: 2 }, mapping { leaks: 2 },
-            table { leaks: 1 }, object { leaks: 1 }, and_then;
+            table { leaks: 1 }, object { leaks: 1 }, vectors, and_then;
     }
 }
 

@@ -144,3 +144,12 @@ pub(crate) fn and_then(test: &mut Test<'_, '_>) -> Result {
     test.kept.bytes = Some(bytes(dma, 4096)?);
     Ok(())
 }
+
+/// Vectors that are leaked are freed all the same, when the driver is unbound. What lists them is not.
+pub(crate) fn vectors(test: &mut Test<'_, '_>) -> Result {
+    let dev = test.dev;
+    dev.enable_device_mem()?;
+    forget(dev.alloc_irq_vectors(1, 1, pci::IrqTypes::default().with(pci::IrqType::Msi))?);
+    check!(dev.alloc_irq_vectors(1, 1, pci::IrqTypes::all()).err() == Some(EBUSY));
+    Ok(())
+}

@@ -164,15 +164,6 @@ pub(crate) fn vectors(test: &mut Test<'_, '_>) -> Result {
     Ok(())
 }
 
-/// What is leaked is freed all the same, when the driver is unbound.
-pub(crate) fn vectors_leaked(test: &mut Test<'_, '_>) -> Result {
-    let dev = test.dev;
-    dev.enable_device_mem()?;
-    core::mem::forget(dev.alloc_irq_vectors(1, 1, IrqTypes::default().with(IrqType::Msi))?);
-    check!(dev.alloc_irq_vectors(1, 1, IrqTypes::all()).err() == Some(EBUSY));
-    Ok(())
-}
-
 fn counter(test: &mut Test<'_, '_>, kind: IrqType) -> Result {
     let edu = Edu::new(test.dev)?;
     let vectors = test
@@ -192,7 +183,8 @@ pub(crate) fn pin(test: &mut Test<'_, '_>) -> Result {
     counter(test, IrqType::Intx)
 }
 
-/// So is what is dropped where it can't be freed, if the kernel can tell.
+/// What is dropped where it can't be freed is freed all the same, when the driver is unbound, if the
+/// kernel can tell.
 pub(crate) fn vectors_spinlock(test: &mut Test<'_, '_>) -> Result {
     let dev = test.dev;
     dev.enable_device_mem()?;
