@@ -145,7 +145,8 @@ pub(crate) fn and_then(test: &mut Test<'_, '_>) -> Result {
     Ok(())
 }
 
-/// Vectors that are leaked are freed all the same, when the driver is unbound. What lists them is not.
+/// Vectors that are leaked are freed all the same, when the driver is unbound. What lists them is
+/// not.
 pub(crate) fn vectors(test: &mut Test<'_, '_>) -> Result {
     let dev = test.dev;
     dev.enable_device_mem()?;

@@ -183,8 +183,8 @@ pub(crate) fn pin(test: &mut Test<'_, '_>) -> Result {
     counter(test, IrqType::Intx)
 }
 
-/// What is dropped where it can't be freed is freed all the same, when the driver is unbound, if the
-/// kernel can tell.
+/// What is dropped where it can't be freed is freed all the same, when the driver is unbound, if
+/// the kernel can tell.
 pub(crate) fn vectors_spinlock(test: &mut Test<'_, '_>) -> Result {
     let dev = test.dev;
     dev.enable_device_mem()?;
@@ -571,7 +571,7 @@ pub(crate) fn polled_start<'data>(
     data: &'data Data<'_>,
 ) -> Result {
     let polled = data.kept.polled.as_ref().ok_or(EINVAL)?;
-    // Not shared: with CONFIG_DEBUG_SHIRQ, the handler would be called once more when it is removed.
+    // Not shared: CONFIG_DEBUG_SHIRQ has such a handler called once more when it is removed.
     dev.request_irq(polled.vector()?, Flags::TRIGGER_NONE, c"dma_cases", polled)?;
     polled.edu.set_master(dev)?;
     for number in 1..=10 {
