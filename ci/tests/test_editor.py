@@ -86,9 +86,11 @@ class Editor(unittest.TestCase):
         self.assertEqual({"kernel": "kernel"}, {each["name"]: project[each["crate"]]["display_name"] for each in crates["two"]["deps"]})
         self.assertNotIn("rust_dma", crates)
 
-    @unittest.skipUnless(ANALYZER, "no rust-analyzer here, nor named by RUST_ANALYZER")
     def test_no_false_error(self):
         """rust-analyzer itself finds none in a driver that builds, nor in the kernel crate; and it does find one that is there."""
+        if not ANALYZER:
+            self.may_be_skipped = True
+            self.skipTest("no rust-analyzer here, nor named by RUST_ANALYZER")
         directory = self.place / "one"
         subprocess.run([boot.root.TOP / "scripts/new-driver", "one", directory], check=True, stdout=subprocess.DEVNULL)
         self.assertEqual((0, []), self.diagnostics(directory))
