@@ -125,11 +125,15 @@ def arguments():
         parser.error(f"--driver: {why}")
     if options.driver:
         options.append.insert(0, "kunit.enable=0")  # whoever wants them says so behind it
-    if options.base not in base.PINS and not pathlib.Path(options.base).is_dir():
-        parser.error(f"--base: {options.base} is neither {' nor '.join(base.PINS)} nor a directory")
+    check_base(parser, options.base)
     if options.shell and not (sys.stdin.isatty() and sys.stdout.isatty()):
         parser.error("--shell needs a terminal")
     return options
+
+
+def check_base(parser, word):
+    if word not in base.PINS and not pathlib.Path(word).is_dir():
+        parser.error(f"--base: {word} is neither {' nor '.join(base.PINS)} nor a directory")
 
 
 def joined(words):
