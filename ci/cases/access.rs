@@ -7,6 +7,7 @@ use crate::{
     Data, Test,
 };
 use kernel::{
+    byteorder::{Be16, Be32, Be64, Le16, Le32, Le64},
     device::Start,
     dma::Coherent,
     dma_struct,
@@ -69,6 +70,44 @@ pub(crate) fn words(test: &mut Test<'_, '_>) -> Result {
         };
     }
     both!(a: u64, b: i64, c: usize, d: isize, e: u32, f: i32, g: u16, h: i16, i: u8, j: i8);
+    Ok(())
+}
+
+dma_struct! {
+    #[derive(Clone, Copy, Default, PartialEq, Eq)]
+    struct Ordered {
+        a: Le64,
+        b: Be64,
+        c: Le32,
+        d: Be32,
+        e: Le16,
+        f: Be16,
+        padding: [u8; 4],
+    }
+}
+
+/// Integers of a fixed byte order are where a device looks for them, and come back as they were.
+pub(crate) fn byte_order(test: &mut Test<'_, '_>) -> Result {
+    let memory = Coherent::<Ordered>::zeroed(test.dma()?, GFP_KERNEL)?;
+    io_write!(memory, .a, Le64::from_cpu(0x0123_4567_89ab_cdef));
+    io_write!(memory, .b, Be64::from_cpu(0x0123_4567_89ab_cdef));
+    io_write!(memory, .c, Le32::from_cpu(0x0123_4567));
+    io_write!(memory, .d, Be32::from(0x0123_4567));
+    io_write!(memory, .e, Le16::from(0x0123));
+    io_write!(memory, .f, Be16::from_cpu(0x0123));
+    let bytes = memory.try_cast::<[u8; 32]>()?.copy_read();
+    check!(bytes[..8] == [0xef, 0xcd, 0xab, 0x89, 0x67, 0x45, 0x23, 0x01]);
+    check!(bytes[8..16] == [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]);
+    check!(bytes[16..24] == [0x67, 0x45, 0x23, 0x01, 0x01, 0x23, 0x45, 0x67]);
+    check!(bytes[24..] == [0x23, 0x01, 0x01, 0x23, 0, 0, 0, 0]);
+    check!(io_read!(memory, .a).to_cpu() == 0x0123_4567_89ab_cdef);
+    check!(io_read!(memory, .b).to_cpu() == 0x0123_4567_89ab_cdef);
+    check!(u32::from(io_read!(memory, .c)) == 0x0123_4567);
+    check!(io_read!(memory, .d).to_cpu() == 0x0123_4567);
+    check!(io_read!(memory, .e).to_cpu() == 0x0123);
+    check!(u16::from(io_read!(memory, .f)) == 0x0123);
+    check!(memory.copy_read().d == Be32::from_cpu(0x0123_4567));
+    check!(memory.copy_read() != Ordered::default());
     Ok(())
 }
 

@@ -160,7 +160,8 @@ cases! {
             bar_missing, bar_size, bar_twice, bar_read;
         config: space, master, extended { device: NVME };
         io: edu, edu_range, memory { device: IVSHMEM }, memory_range { device: IVSHMEM },
-            memory_fields { device: IVSHMEM }, ports { device: TESTDEV };
+            memory_fields { device: IVSHMEM }, ports { device: TESTDEV },
+            port_bar { device: TESTDEV };
         setup: masks_missing, masks_half, masks_other_half, masks, masks_too_small, masks_in_turn, required,
             segments_changed, segments_copied, segments_default, segments_wrong, numbers, once,
             once_dropped;
@@ -170,7 +171,7 @@ cases! {
             moves_values { start: coherent::moves_values_start },
             moves_handle { start: coherent::moves_handle_start },
             moves_with_attributes { start: coherent::moves_with_attributes_start };
-        access: words, fields, indices, index_once, copies, copies_range, values, barriers,
+        access: words, byte_order, fields, indices, index_once, copies, copies_range, values, barriers,
             volatile { start: access::volatile_start };
         order: drops { start: order::drops_start, unbind: order::drops_unbind },
             probe_fails { expect: Err(ENODEV) },

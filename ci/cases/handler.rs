@@ -73,6 +73,7 @@ impl<'bound> Hard<'bound> {
         check!(PageBox::zeroed(GFP_KERNEL).err() == Some(EINVAL));
         for bar in 0..3 {
             check!(dev.iomap_region(bar, c"inside").err() == Some(EINVAL));
+            check!(dev.ioport_region(bar, c"inside").err() == Some(EINVAL));
         }
 
         // Waits that can say so; and one that is busy instead.

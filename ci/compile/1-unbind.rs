@@ -23,6 +23,11 @@ pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<pci::Bar<'boun
     dev.iomap_region(0, c"test")
 }
 
+//# I/O ports for longer than the binding | lifetime may not live long enough
+pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<pci::PortBar<'bound>> { //~ pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<pci::PortBar<'static>> {
+    dev.ioport_region(0, c"test")
+}
+
 //# registers for longer than their BAR | error[E0515]: cannot return value referencing function parameter `bar`
 pub fn keep<'bound>(bar: &'bound pci::Bar<'bound, 4>) -> Mmio<'bound, Region<4>> { //~ pub fn keep<'bound>(bar: pci::Bar<'bound, 4>) -> Mmio<'bound, Region<4>> {
     bar.as_view()

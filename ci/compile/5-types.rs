@@ -268,3 +268,18 @@ impl<'a, T: ?Sized + KnownSize> IoBase<'a> for View<'a, T> {
     type Target = T;
     fn as_view(self) -> Self { self }
 }
+
+//# an integer in the byte order of a device, taken for one in that of the CPU | error[E0308]: mismatched types
+use kernel::byteorder::Le32;
+pub fn len(len: Le32) -> u32 {
+    len.to_cpu() //~ len
+}
+
+//# an integer in one byte order, taken for one in the other | error[E0308]: mismatched types
+use kernel::byteorder::{Be32, Le32};
+dma_struct! {
+    pub struct S { pub a: Le32 }
+}
+pub fn set(memory: Coherent<'_, S>, value: Be32) {
+    io_write!(memory, .a, Le32::from_cpu(value.to_cpu())); //~ io_write!(memory, .a, value);
+}

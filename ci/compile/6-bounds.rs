@@ -73,3 +73,8 @@ pub fn read(regs: &pci::Bar<'_, 0x10>) -> u32 {
 pub fn read(regs: &pci::Bar<'_>) -> Result<u32> {
     regs.try_read32(0) //~ Ok(regs.read32(0))
 }
+
+//# a 64-bit access to I/O ports | there is no single access for a `u64` here
+pub fn read(ports: &pci::PortBar<'_, 0x10>) -> u32 {
+    ports.read32(8) //~ ports.read64(8) as u32
+}

@@ -34,6 +34,7 @@
 
 use core::fmt::{self, Write};
 use kernel::{
+    byteorder::{Le16, Le32, Le64},
     device::{Core, Start},
     dma::{Coherent, Dma, DmaMask, FromDevice, Mapping, PageBox, Pool, PoolBox, PoolCoherent},
     fmt,
@@ -140,33 +141,33 @@ const FEATURE_QUEUES: u32 = 0x07;
 const IO_QUEUE: u32 = 1;
 
 kernel::dma_struct! {
-    /// An entry of a submission queue; Base, section 3.3.3.1. All is little-endian.
+    /// An entry of a submission queue; Base, section 3.3.3.1.
     #[derive(Clone, Copy, Default)]
     struct Submission {
         /// The opcode, and in the upper half the command identifier.
-        dword0: u32,
-        namespace: u32,
-        reserved: u64,
-        metadata: u64,
-        prp1: u64,
-        prp2: u64,
-        dword10: u32,
-        dword11: u32,
-        dword12: u32,
-        dword13: u32,
-        dword14: u32,
-        dword15: u32,
+        dword0: Le32,
+        namespace: Le32,
+        reserved: Le64,
+        metadata: Le64,
+        prp1: Le64,
+        prp2: Le64,
+        dword10: Le32,
+        dword11: Le32,
+        dword12: Le32,
+        dword13: Le32,
+        dword14: Le32,
+        dword15: Le32,
     }
 
-    /// An entry of a completion queue; Base, section 3.3.3.2. All is little-endian.
+    /// An entry of a completion queue; Base, section 3.3.3.2.
     struct Completion {
-        result: u32,
-        reserved: u32,
-        submission_head: u16,
-        submission_queue: u16,
-        command: u16,
+        result: Le32,
+        reserved: Le32,
+        submission_head: Le16,
+        submission_queue: Le16,
+        command: Le16,
         /// The status, and in bit 0 the phase.
-        status: u16,
+        status: Le16,
     }
 }
 
@@ -182,13 +183,13 @@ struct Command {
 impl Command {
     fn with_identifier(&self, id: u16) -> Submission {
         Submission {
-            dword0: (self.opcode | (u32::from(id) << 16)).to_le(),
-            namespace: self.namespace.to_le(),
-            prp1: self.prps.0.to_le(),
-            prp2: self.prps.1.to_le(),
-            dword10: self.dwords[0].to_le(),
-            dword11: self.dwords[1].to_le(),
-            dword12: self.dwords[2].to_le(),
+            dword0: (self.opcode | (u32::from(id) << 16)).into(),
+            namespace: self.namespace.into(),
+            prp1: self.prps.0.into(),
+            prp2: self.prps.1.into(),
+            dword10: self.dwords[0].into(),
+            dword11: self.dwords[1].into(),
+            dword12: self.dwords[2].into(),
             ..Submission::default()
         }
     }
@@ -271,15 +272,15 @@ impl<'bound> Queue<'bound> {
     /// Takes a completion, if there is one; Base, section 3.3.3.2.
     fn take(&mut self) -> Result<Option<Done>> {
         let entry = io_project!(self.completions, [try: self.head]);
-        let status = u16::from_le(io_read!(entry, .status));
+        let status = io_read!(entry, .status).to_cpu();
         if status & 1 != self.phase {
             return Ok(None);
         }
 
         // The rest of the entry is to be read after the phase, and so is the data.
         dma_mb(Read);
-        let id = u16::from_le(io_read!(entry, .command));
-        let result = u32::from_le(io_read!(entry, .result));
+        let id = io_read!(entry, .command).to_cpu();
+        let result = io_read!(entry, .result).to_cpu();
 
         self.head = after(self.head, self.entries());
         if self.head == 0 {
@@ -336,11 +337,11 @@ impl<'bound> Queue<'bound> {
 }
 
 /// Lists of pages; Base, section 4.1.1.
-type Lists<'bound> = Arc<Pool<'bound, [u64]>>;
+type Lists<'bound> = Arc<Pool<'bound, [Le64]>>;
 
 /// Memory that the controller reads blocks into, for one transfer at a time.
 struct Buffer<'bound> {
-    words: SGTable<Owned<'bound, VVec<u64>, FromDevice>>,
+    words: SGTable<Owned<'bound, VVec<Le64>, FromDevice>>,
     /// What a command says of it.
     prps: (u64, u64),
     /// If it has more than two pages, this is where `prps` says that they are.
@@ -361,7 +362,11 @@ impl<'bound> Buffer<'bound> {
     }
 
     fn new(dma: Dma<'bound>, lists: &Lists<'bound>, size: usize) -> Result<Self> {
-        let words = VVec::from_elem(0, size / core::mem::size_of::<u64>(), GFP_KERNEL)?;
+        let words = VVec::from_elem(
+            Le64::default(),
+            size / core::mem::size_of::<u64>(),
+            GFP_KERNEL,
+        )?;
         let words = SGTable::new(dma, words, GFP_KERNEL)?;
 
         let mut pages = KVec::new();
@@ -384,7 +389,7 @@ impl<'bound> Buffer<'bound> {
             [first, ref others @ ..] => {
                 let mut list = PoolBox::zeroed(lists.clone(), GFP_KERNEL)?;
                 for (number, page) in others.iter().enumerate() {
-                    *list.get_mut(number).ok_or(EINVAL)? = page.to_le();
+                    *list.get_mut(number).ok_or(EINVAL)? = Le64::from_cpu(*page);
                 }
                 let list = list.share();
                 ((first, list.dma_address()), Some(list))
@@ -420,7 +425,7 @@ impl<'bound> Buffer<'bound> {
     fn checksum(&mut self, place: u64) -> Result<u64> {
         let first = place / core::mem::size_of::<u64>() as u64;
         let words = self.words.for_cpu();
-        let mut copy = [0u64; 64];
+        let mut copy = [Le64::default(); 64];
         let mut sum = 0u64;
 
         // The smallest transfer is as many words.
@@ -428,7 +433,7 @@ impl<'bound> Buffer<'bound> {
             io_project!(&words, [try: start..start + copy.len()]).copy_to_slice(&mut copy);
             for (number, word) in Iterator::zip(first + start as u64.., &copy) {
                 let factor = 2 * number + 1;
-                sum = sum.wrapping_add(u64::from_le(*word).wrapping_mul(factor));
+                sum = sum.wrapping_add(word.to_cpu().wrapping_mul(factor));
             }
         }
         Ok(sum)

@@ -22,6 +22,7 @@
 //! ("SDM" below), Intel 317453.
 
 use kernel::{
+    byteorder::{Le16, Le64},
     device::{Core, Start},
     dma::{Coherent, Direction, Dma, DmaMask, FromDevice, Mapping, Plain, ToDevice},
     fmt,
@@ -137,29 +138,29 @@ const FRAMES: u32 = 10_000;
 const LOAD: u32 = 32;
 
 kernel::dma_struct! {
-    /// SDM, section 3.2.3. All is little-endian.
+    /// SDM, section 3.2.3.
     #[derive(Clone, Copy, Default)]
     struct Received {
-        address: u64,
-        length: u16,
-        checksum: u16,
+        address: Le64,
+        length: Le16,
+        checksum: Le16,
         /// Written last.
         status: u8,
         errors: u8,
-        special: u16,
+        special: Le16,
     }
 
-    /// SDM, section 3.3.3, in the legacy format. All is little-endian.
+    /// SDM, section 3.3.3, in the legacy format.
     #[derive(Clone, Copy, Default)]
     struct Sent {
-        address: u64,
-        length: u16,
+        address: Le64,
+        length: Le16,
         checksum_offset: u8,
         command: u8,
         /// Written when the frame has been fetched.
         status: u8,
         checksum_start: u8,
-        special: u16,
+        special: Le16,
     }
 }
 
@@ -575,7 +576,7 @@ impl Ring<'_, Received, FromDevice> {
     fn give(&self, at: usize) -> Result {
         let buffer = self.buffers.get(at).ok_or(EINVAL)?;
         io_project!(self.descriptors, [try: at]).copy_write(Received {
-            address: buffer.dma_address().to_le(),
+            address: buffer.dma_address().into(),
             ..Received::default()
         });
         Ok(())
@@ -593,7 +594,7 @@ impl Ring<'_, Received, FromDevice> {
 
         // The rest of the descriptor is to be read after its status, and so is the frame.
         dma_mb(Read);
-        let length = usize::from(u16::from_le(io_read!(entry, .length)));
+        let length = usize::from(io_read!(entry, .length).to_cpu());
         let mut frame = [0; arp::LEN];
         if status & END != 0 && length >= arp::LEN {
             self.buffers
@@ -622,8 +623,8 @@ impl Ring<'_, Sent, ToDevice> {
         let buffer = self.buffers.get_mut(at).ok_or(EINVAL)?;
         buffer.for_cpu_bytes(0..frame.len())?.copy_from_slice(frame);
         io_project!(self.descriptors, [try: at]).copy_write(Sent {
-            address: buffer.dma_address().to_le(),
-            length: u16::try_from(frame.len())?.to_le(),
+            address: buffer.dma_address().into(),
+            length: u16::try_from(frame.len())?.into(),
             command: COMMAND,
             ..Sent::default()
         });

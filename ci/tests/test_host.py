@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,6 +38,35 @@ class Root(boot.Elsewhere):
         for said, enough, whole in ((root.stamp(), True, False), (root.stamp(whole=True), True, True), ("another", False, False)):
             made.write_text(said)
             self.assertEqual((enough, whole), (root.ready(self.build), root.ready(self.build, whole=True)))
+
+
+class Python(unittest.TestCase):
+    """A machine that has not even that."""
+
+    def bootstrap(self, apt_get):
+        with tempfile.TemporaryDirectory() as tools:
+            for tool in ("env", "id", "mktemp", "rm", "tail"):
+                pathlib.Path(tools, tool).symlink_to(shutil.which(tool))
+            for name, script in (("apt-get", apt_get), ("sudo", 'exec "$@"')):
+                pathlib.Path(tools, name).write_text(f"#!/bin/sh\n{script}\n")
+                pathlib.Path(tools, name).chmod(0o755)
+            lib = root.TOP / "scripts/lib/bootstrap.sh"
+            ended = subprocess.run(
+                ["/bin/sh", "-c", f". {lib}; echo went on"], capture_output=True, text=True, env={"PATH": tools, "TMPDIR": tools}
+            )
+            self.assertEqual([path.name for path in pathlib.Path(tools).iterdir() if path.name.startswith("tmp.")], [])
+            return ended
+
+    def test_installed(self):
+        """In one line, whatever apt-get has to say."""
+        ended = self.bootstrap("echo Reading package lists...; echo debconf: unable to initialize frontend: Dialog >&2")
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, "python3 is missing; installing it\nwent on\n", ""))
+
+    def test_not_installed(self):
+        ended = self.bootstrap("echo E: Unable to locate package python3 >&2; exit 100")
+        self.assertEqual((ended.returncode, ended.stdout), (Outcome.TOOL, "python3 is missing; installing it\n"))
+        self.assertIn("Unable to locate", ended.stderr)
+        self.assertIn("next:", ended.stderr)
 
 
 # In mmdebstrap's stead: mounts what it mounts, says so, and minds no polite signal.
