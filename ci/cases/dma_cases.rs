@@ -56,6 +56,7 @@ mod smp;
 mod streaming;
 mod suspend;
 mod wait;
+mod work;
 
 use edu::Edu;
 
@@ -199,6 +200,10 @@ cases! {
             several { start: irq::several_start, device: NVME },
             hinted { start: irq::hinted_start, device: NVME },
             spread { start: irq::spread_start, device: NVME };
+        work: runs { start: work::runs_start },
+            again { start: work::again_start, unbind: work::again_unbind },
+            start_fails { start: work::start_fails_start, unbind: work::again_unbind, expect: Err(EBUSY) },
+            interrupt { start: work::interrupt_start };
         sg: limits, limits_too_small, cleared;
         pool: kept;
         park: probe { start: park::probe_start, unbind: park::probe_unbind },
@@ -275,6 +280,7 @@ struct Kept<'bound> {
     slow: Option<irq::Slow<'bound>>,
     polled: Option<irq::Polled<'bound>>,
     sleeper: Option<suspend::Sleeper<'bound>>,
+    worker: Option<work::Worker<'bound>>,
     vectors: Option<pci::IrqVectorRegistration<'bound>>,
     shared: Option<lock::Shared<'bound>>,
     edu: Option<Edu<'bound>>,

@@ -2,7 +2,7 @@
 
 //! Suspending and resuming; `cases.sh` has the system try it, with the devices alone.
 
-use crate::{coherent::bytes, edu, edu::Edu, Data, Test};
+use crate::{coherent::bytes, edu, edu::Edu, work::Worker, Data, Test};
 use core::{
     ptr,
     sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
@@ -73,12 +73,17 @@ fn sleeper<'a, 'bound>(data: &'a Data<'bound>) -> Result<&'a Sleeper<'bound>> {
     data.kept.sleeper.as_ref().ok_or(EINVAL)
 }
 
+fn worker<'a, 'bound>(data: &'a Data<'bound>) -> Result<&'a Worker<'bound>> {
+    data.kept.worker.as_ref().ok_or(EINVAL)
+}
+
 fn prepare(test: &mut Test<'_, '_>, kind: IrqType) -> Result {
     let dma = test.dma()?;
     let edu = Edu::new(test.dev)?;
     let types = IrqTypes::default().with(kind);
     test.kept.vectors = Some(test.dev.alloc_irq_vectors(1, 1, types)?);
     test.kept.dma = Some(dma);
+    test.kept.worker = Some(Worker::new(test.dev)?);
     test.kept.bytes = Some(bytes(dma, 64)?);
     test.kept.sleeper = Some(Sleeper {
         edu,
@@ -128,6 +133,7 @@ fn is_muted(data: &Data<'_>) -> Result {
     sleeper.edu.store(0, memory.dma_address(), 32)?;
     memory.copy_to_slice(&mut found);
     check!(found == [0xee; 64]);
+    worker(data)?.is_stopped()?;
     sleeper.check_muted()
 }
 
@@ -151,6 +157,7 @@ pub(crate) fn started<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<
     check!(dev.reset_and_set_master() == Err(EBUSY));
     drop(bytes(data.dma()?, 4096)?);
     check!(data.dma()?.parked().count == 1);
+    worker(data)?.go_on(dev)?;
     moves(data)
 }
 
@@ -160,6 +167,7 @@ static BEFORE: AtomicPtr<Data<'static>> = AtomicPtr::new(ptr::null_mut());
 /// The device is up, and the one before it is muted.
 fn last(data: &Data<'_>) -> Result {
     moves(data)?;
+    worker(data)?.is_running()?;
     sleeper(data)?.note();
     let this = ptr::from_ref(data).cast_mut().cast();
     // SAFETY: It is still there, and shared: devices are resumed before a driver is unbound, and no
@@ -191,6 +199,7 @@ fn awake(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     check!(dma.parked().count == 1);
     set_master(dev, data)?;
     check!(dev.reset_and_set_master() == Err(EBUSY));
+    worker(data)?.begin()?;
     moves(data)
 }
 

@@ -386,3 +386,27 @@ pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vector
     let vector = kept; //~ let vector = guard.index(0)?;
     dev.request_irq(vector, irq::Flags::SHARED, c"test", data.get_ref())
 }
+
+//# work for longer than the binding | lifetime may not live long enough
+pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<pci::Work<'bound>> { //~ pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<pci::Work<'static>> {
+    kernel::new_pci_work!(dev)
+}
+
+//# work on something that is gone before the bus stops it | `local` does not live long enough
+pub struct H(u32);
+impl pci::WorkHandler for H {
+    fn run(&self) { pr_info!("{}\n", self.0) }
+}
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, work: &pci::Work<'_>, data: &'data H) -> Result {
+    let local = H(data.0);
+    dev.set_work(work, data)?; //~ dev.set_work(work, &local)?;
+    drop(local);
+    Ok(())
+}
+
+//# work on what may not be used by another thread | cannot be shared between threads safely
+pub struct H(AtomicU32); //~ pub struct H(Cell<u32>);
+use core::{cell::Cell, sync::atomic::AtomicU32};
+impl pci::WorkHandler for H {
+    fn run(&self) { let _ = (self.0.as_ptr(), core::mem::size_of::<Cell<AtomicU32>>()); }
+}
