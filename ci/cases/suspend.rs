@@ -133,7 +133,6 @@ fn is_muted(data: &Data<'_>) -> Result {
     sleeper.edu.store(0, memory.dma_address(), 32)?;
     memory.copy_to_slice(&mut found);
     check!(found == [0xee; 64]);
-    worker(data)?.is_stopped()?;
     sleeper.check_muted()
 }
 
@@ -173,7 +172,10 @@ fn last(data: &Data<'_>) -> Result {
     // SAFETY: It is still there, and shared: devices are resumed before a driver is unbound, and no
     // driver is when the system is shut down. It is this thread that suspends them all.
     match unsafe { BEFORE.swap(this, Ordering::SeqCst).as_ref() } {
-        Some(before) => is_muted(before),
+        Some(before) => {
+            worker(before)?.is_stopped()?;
+            is_muted(before)
+        }
         None => Ok(()),
     }
 }
@@ -194,12 +196,14 @@ fn awake(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     let dma = data.dma()?;
     check!(dma.parked() == Parked::default());
     is_muted(data)?;
+    // Work goes on from here, but for the time of a reset.
+    worker(data)?.begin()?;
     // What is dropped is kept again, though mastering is off yet.
     drop(bytes(dma, 4096)?);
     check!(dma.parked().count == 1);
     set_master(dev, data)?;
     check!(dev.reset_and_set_master() == Err(EBUSY));
-    worker(data)?.begin()?;
+    worker(data)?.begin_again()?;
     moves(data)
 }
 
@@ -257,6 +261,7 @@ pub(crate) fn resume_fails_unbind(_dev: &pci::Device<Core<'_>>, data: &Data<'_>)
     pr_info!("resumed {} times\n", sleeper.resumed());
     if sleeper.resumed() == 1 {
         check!(data.dma()?.parked() == Parked::default());
+        worker(data)?.is_stopped()?;
         return is_muted(data);
     }
     moves(data)

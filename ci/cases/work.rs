@@ -22,6 +22,7 @@ pub(crate) struct Worker<'bound> {
     /// Nobody says what this is for.
     idle: Work<'bound>,
     runs: AtomicUsize,
+    running: AtomicBool,
     /// Whether it queues itself.
     again: AtomicBool,
     failed: AtomicBool,
@@ -30,13 +31,15 @@ pub(crate) struct Worker<'bound> {
 
 impl WorkHandler for Worker<'_> {
     fn run(&self) {
+        self.running.store(true, Ordering::SeqCst);
         self.runs.fetch_add(1, Ordering::SeqCst);
         if self.inside().is_err() {
             self.failed.store(true, Ordering::SeqCst);
         }
         self.ran.complete();
+        self.running.store(false, Ordering::SeqCst);
         if self.again.load(Ordering::SeqCst) {
-            self.work.queue();
+            self.work.enqueue();
         }
     }
 }
@@ -52,7 +55,7 @@ impl Handler for Worker<'_> {
             return IrqReturn::None;
         }
         edu.0.write32(reasons, edu::ACKNOWLEDGE);
-        self.work.queue();
+        self.work.enqueue();
         IrqReturn::Handled
     }
 }
@@ -64,6 +67,7 @@ impl<'bound> Worker<'bound> {
             work: new_pci_work!(dev)?,
             idle: new_pci_work!(dev)?,
             runs: AtomicUsize::new(0),
+            running: AtomicBool::new(false),
             again: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             ran: KBox::pin_init(Completion::new(), GFP_KERNEL)?,
@@ -98,25 +102,40 @@ impl<'bound> Worker<'bound> {
 
     /// It is not running, and does when it is queued.
     pub(crate) fn begin(&self) -> Result {
-        check!(self.work.queue());
+        check!(self.work.enqueue());
+        self.is_running()
+    }
+
+    /// As [`begin`](Self::begin), or it is running already.
+    pub(crate) fn begin_again(&self) -> Result {
+        let _ = self.work.enqueue();
         self.is_running()
     }
 
     pub(crate) fn is_running(&self) -> Result {
-        for _ in 0..3 {
+        let runs = self.runs();
+        while self.runs() < runs + 3 {
             self.wait()?;
         }
         Ok(())
     }
 
+    /// It was not left running, and is not run any more.
+    fn is_at_rest(&self) -> Result {
+        check!(!self.running.load(Ordering::SeqCst));
+        let runs = self.runs();
+        fsleep(Delta::from_millis(20));
+        check!(self.runs() == runs);
+        Ok(())
+    }
+
     /// It is not, nor can it be.
     pub(crate) fn is_stopped(&self) -> Result {
-        let runs = self.runs();
-        check!(!self.work.queue());
-        check!(!self.work.queue_delayed(1));
-        fsleep(Delta::from_millis(20));
+        check!(!self.running.load(Ordering::SeqCst));
+        check!(!self.work.enqueue());
+        check!(!self.work.enqueue_delayed(1));
+        self.is_at_rest()?;
         check!(!self.work.cancel()?);
-        check!(self.runs() == runs);
         Ok(())
     }
 }
@@ -148,33 +167,43 @@ pub(crate) fn runs_start<'data>(dev: &pci::Device<Start<'data>>, data: &'data Da
     worker.is_stopped()?;
     dev.set_work(&worker.work, worker)?;
     check!(dev.set_work(&worker.work, worker) == Err(EBUSY));
-    check!(!worker.idle.queue());
+    check!(!worker.idle.enqueue());
     for _ in 0..3 {
-        check!(worker.work.queue());
+        check!(worker.work.enqueue());
         worker.wait()?;
     }
-    check!(worker.work.queue_delayed(msecs_to_jiffies(5)));
+    check!(worker.work.enqueue_delayed(msecs_to_jiffies(5)));
     worker.wait()?;
     check!(worker.runs() == 4);
 
     // What is queued can be taken back.
-    check!(worker.work.queue_delayed(msecs_to_jiffies(1_000_000)));
-    check!(!worker.work.queue());
+    check!(worker.work.enqueue_delayed(msecs_to_jiffies(1_000_000)));
+    check!(!worker.work.enqueue());
     check!(worker.work.cancel()?);
     check!(!worker.work.cancel()?);
     check!(worker.runs() == 4);
+    check!(worker.work.enqueue_delayed(usize::MAX as _));
+    worker.is_at_rest()?;
+    check!(worker.work.cancel()?);
 
     // It can be queued anywhere.
     let lock = KBox::pin_init(new_spinlock!(()), GFP_KERNEL)?;
     let guard = lock.lock();
-    check!(worker.work.queue());
+    check!(worker.work.enqueue());
     check!(!cfg!(CONFIG_PREEMPT_COUNT) || worker.work.cancel() == Err(EINVAL));
     drop(guard);
     worker.wait()?;
     check!(worker.runs() == 5);
 
+    // So can what is running, which is waited for.
+    worker.again.store(true, Ordering::SeqCst);
+    worker.begin()?;
+    worker.work.cancel()?;
+    worker.is_at_rest()?;
+    worker.again.store(false, Ordering::SeqCst);
+
     // This is for the bus to take back.
-    check!(worker.work.queue_delayed(msecs_to_jiffies(1_000_000)));
+    check!(worker.work.enqueue_delayed(msecs_to_jiffies(1_000_000)));
     Ok(())
 }
 
