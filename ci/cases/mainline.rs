@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Cases for what the set for v7.3 has in another shape than that for v6.12: vectors of interrupts,
-//! their handlers, writes to configuration space, and scatter-gather tables.
+//! their handlers, writes to configuration space, scatter-gather tables, and what is done when the
+//! system is suspended or shut down.
 //!
 //! Each binding of a device is the next case. It fails, and so does the binding, where something is
-//! not as it should be.
+//! not as it should be. With a `case`, all devices are for that one, and the system is suspended.
 
+use core::ptr;
 use kernel::{
     cpu::{
         nr_cpu_ids,
@@ -17,9 +19,14 @@ use kernel::{
     },
     dma::{
         Bidirectional,
+        Coherent,
         Device as _,
+        Dma,
         DmaAddress,
-        DmaMask, //
+        DmaMask,
+        FromDevice,
+        Mapping,
+        Parked, //
     },
     io::{
         io_project,
@@ -105,6 +112,18 @@ enum Case {
     Hinted,
     /// The same, by the kernel.
     Spread,
+    /// The device is suspended and resumed; it raises its interrupt by message.
+    Asleep,
+    /// The same, by line.
+    AsleepLine,
+    /// Who refuses to suspend goes on.
+    Busy,
+    /// Who has turned mastering off before it refuses is resumed.
+    Stopped,
+    /// A device that is not resumed stays as it was, and is resumed the next time.
+    NotResumed,
+    /// The device is quiet when the system is shut down.
+    ShutDown,
 }
 
 const EDU_CASES: [Case; 7] = [
@@ -117,6 +136,15 @@ const EDU_CASES: [Case; 7] = [
     Case::Table,
 ];
 const NVME_CASES: [Case; 2] = [Case::Hinted, Case::Spread];
+/// Those that are picked by their number, from 1 on.
+const SLEEP_CASES: [Case; 6] = [
+    Case::Asleep,
+    Case::AsleepLine,
+    Case::Busy,
+    Case::Stopped,
+    Case::NotResumed,
+    Case::ShutDown,
+];
 
 #[pin_data(PinnedDrop)]
 struct Data<'bound> {
@@ -126,6 +154,7 @@ struct Data<'bound> {
     count: Atomic<usize>,
     ended: Atomic<usize>,
     failed: Atomic<usize>,
+    sleeper: Option<Sleeper<'bound>>,
     #[pin]
     called: Completion,
     #[pin]
@@ -210,7 +239,13 @@ impl pci::Driver for Cases {
             configuration(dev)?;
 
             let edu = *info.ok_or(EINVAL)?;
-            let case = if edu {
+            let number = module_parameters::case.value();
+            let case = if number != 0 {
+                if !edu {
+                    return Err(ENODEV);
+                }
+                *SLEEP_CASES.get(number as usize - 1).ok_or(EINVAL)?
+            } else if edu {
                 EDU_CASES[EDU_CASE.fetch_add(1, ordering::Full) as usize % EDU_CASES.len()]
             } else {
                 NVME_CASES[NVME_CASE.fetch_add(1, ordering::Full) as usize % NVME_CASES.len()]
@@ -227,7 +262,13 @@ impl pci::Driver for Cases {
                 Case::Disabled | Case::Polled | Case::Synchronized => {
                     Some(dev.alloc_irq_vectors(1, 1, messages())?)
                 }
-                Case::Line => {
+                Case::Asleep => Some(dev.alloc_irq_vectors(1, 1, messages())?),
+                Case::Line
+                | Case::AsleepLine
+                | Case::Busy
+                | Case::Stopped
+                | Case::NotResumed
+                | Case::ShutDown => {
                     let line = IrqTypes::default().with(IrqType::Intx);
                     Some(dev.alloc_irq_vectors(1, 1, line)?)
                 }
@@ -248,6 +289,11 @@ impl pci::Driver for Cases {
             } else {
                 None
             };
+            let sleeper = if number != 0 {
+                Some(Sleeper::new(dev)?)
+            } else {
+                None
+            };
             let regs = if edu {
                 Some(dev.iomap_region_sized(0, c"mainline")?)
             } else {
@@ -261,6 +307,7 @@ impl pci::Driver for Cases {
                 count: Atomic::new(0),
                 ended: Atomic::new(0),
                 failed: Atomic::new(0),
+                sleeper,
                 called <- Completion::new(),
                 table <- new_mutex!(table),
             }))
@@ -278,15 +325,200 @@ impl pci::Driver for Cases {
             Case::Table => table(dev, data),
             Case::Hinted => hinted(dev, data),
             Case::Spread => spread(dev, data),
+            _ => return awakened(dev, data),
         }?;
         dev_info!(dev, "case {:?}: ok\n", data.case);
         Ok(())
     }
+
+    fn suspend(dev: &pci::Device<Core<'_>>, data: Pin<&Data<'_>>) -> Result {
+        noted(suspended(dev, data.get_ref()), EBUSY)
+    }
+
+    fn resume(dev: &pci::Device<Start<'_>>, data: Pin<&Data<'_>>) -> Result {
+        noted(resumed(dev, data.get_ref()), EALREADY)
+    }
+
+    fn shutdown(dev: &pci::Device<Core<'_>>, data: Pin<&Data<'_>>) {
+        if data.case == Case::ShutDown && noted(last(data.get_ref()), EBUSY).is_ok() {
+            dev_info!(dev, "case ShutDown: ok\n");
+        }
+    }
+
+    fn unbind<'bound>(dev: &'bound pci::Device<Core<'_>>, data: Pin<&Data<'bound>>) {
+        if data.sleeper.is_some() && noted(slept(data.get_ref()), EBUSY).is_ok() {
+            dev_info!(dev, "case {:?}: ok\n", data.case);
+        }
+    }
+}
+
+/// What there is to be suspended.
+struct Sleeper<'bound> {
+    dma: Dma<'bound>,
+    memory: Coherent<[u8]>,
+    /// How often the handler was called, also for others that share the line; and how often it had
+    /// been when the device was suspended.
+    calls: Atomic<usize>,
+    noted: Atomic<usize>,
+    suspended: Atomic<usize>,
+    resumed: Atomic<usize>,
+}
+
+/// The data of the device that was suspended, or shut down, before this one, unless it was resumed.
+static BEFORE: Atomic<*mut Data<'static>> = Atomic::new(ptr::null_mut());
+
+/// Says so where it fails, but with what is meant to be.
+fn noted(result: Result, meant: Error) -> Result {
+    if result.is_err_and(|error| error != meant) {
+        pr_err!("FAILED: suspend\n");
+    }
+    result
+}
+
+impl<'bound> Sleeper<'bound> {
+    fn new(dev: &'bound pci::Device<Core<'_>>) -> Result<Self> {
+        let mut setup = dev.dma_setup()?;
+        setup.set_mask_and_coherent(DmaMask::new::<28>())?;
+        let dma = setup.finish()?;
+        Ok(Self {
+            dma,
+            memory: Coherent::zeroed_slice(dma.device(), 64, GFP_KERNEL)?,
+            calls: Atomic::new(0),
+            noted: Atomic::new(0),
+            suspended: Atomic::new(0),
+            resumed: Atomic::new(0),
+        })
+    }
+
+    /// Drops what the device could reach, and returns how much is parked.
+    fn park(&self) -> Result<usize> {
+        let buffer = KVec::from_elem(0u8, 4096, GFP_KERNEL)?;
+        drop(Mapping::<_, FromDevice>::new(self.dma, buffer)?);
+        Ok(self.dma.parked().count)
+    }
+}
+
+/// The device copies, and raises its interrupt.
+fn moves(data: &Data<'_>) -> Result {
+    let memory = &data.sleeper()?.memory;
+    let address = memory.dma_address();
+    let mut found = [0; 64];
+    memory.copy_from_slice(&[0; 64]);
+    io_project!(memory, [try: ..32]).copy_from_slice(&[0x5a; 32]);
+    copy(data, address, OWN, 32, 0)?;
+    copy(data, OWN, address + 32, 32, 2 | 4)?;
+    data.wait()?;
+    memory.copy_to_slice(&mut found);
+    check!(found == [0x5a; 64]);
+    Ok(())
+}
+
+/// The device does not reach memory, and its handler is not called.
+fn is_muted(data: &Data<'_>) -> Result {
+    let sleeper = data.sleeper()?;
+    let mut found = [0; 64];
+    sleeper.memory.copy_from_slice(&[0xee; 64]);
+    copy(data, OWN, sleeper.memory.dma_address(), 32, 2)?;
+    sleeper.memory.copy_to_slice(&mut found);
+    check!(found == [0xee; 64]);
+
+    data.write(1, RAISE);
+    fsleep(Delta::from_millis(5));
+    let calls = sleeper.calls.load(ordering::Acquire);
+    data.write(!0, ACKNOWLEDGE);
+    check!(calls == sleeper.noted.load(ordering::Acquire));
+    Ok(())
+}
+
+fn awakened<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
+    // What is dropped is kept, though mastering is off yet.
+    check!(data.sleeper()?.park()? == 1);
+    check!(dev.reset_and_set_master() == Err(ENOTTY));
+    dev.request_irq(data.vector(0)?, Flags::SHARED, c"mainline", data)?;
+    check!(dev.reset_and_set_master() == Err(EBUSY));
+    set_master(dev)?;
+    moves(data)
+}
+
+/// The device is up, and the one before it is muted.
+fn last(data: &Data<'_>) -> Result {
+    moves(data)?;
+    let sleeper = data.sleeper()?;
+    sleeper
+        .noted
+        .store(sleeper.calls.load(ordering::Acquire), ordering::Release);
+
+    let this = ptr::from_ref(data).cast_mut().cast();
+    // SAFETY: It is still there, and shared: devices are resumed before a driver is unbound, and no
+    // driver is when the system is shut down. It is this thread that suspends them all.
+    match unsafe { BEFORE.xchg(this, ordering::Full).as_ref() } {
+        Some(before) => is_muted(before),
+        None => Ok(()),
+    }
+}
+
+fn suspended(dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {
+    data.sleeper()?.suspended.fetch_add(1, ordering::Full);
+    if data.case == Case::Busy {
+        moves(data)?;
+        return Err(EBUSY);
+    }
+    last(data)?;
+    if data.case == Case::Stopped {
+        dev.clear_master(|_| ());
+        return Err(EBUSY);
+    }
+    Ok(())
+}
+
+/// It is quiet, and nothing is parked; then all is as before.
+fn resumed(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    let sleeper = data.sleeper()?;
+    let before = sleeper.resumed.fetch_add(1, ordering::Full);
+    BEFORE.store(ptr::null_mut(), ordering::Release);
+
+    check!(sleeper.dma.parked() == Parked::default());
+    is_muted(data)?;
+    check!(sleeper.park()? == 1);
+    check!(dev.reset_and_set_master() == Err(ENOTTY));
+    set_master(dev)?;
+    check!(dev.reset_and_set_master() == Err(EBUSY));
+    moves(data)?;
+
+    if data.case == Case::NotResumed && before == 0 {
+        sleeper
+            .noted
+            .store(sleeper.calls.load(ordering::Acquire), ordering::Release);
+        return Err(EALREADY);
+    }
+    Ok(())
+}
+
+/// What a device has been through, as it is unbound.
+fn slept(data: &Data<'_>) -> Result {
+    let sleeper = data.sleeper()?;
+    let suspended = sleeper.suspended.load(ordering::Acquire);
+    let resumed = sleeper.resumed.load(ordering::Acquire);
+    pr_info!("suspended {suspended} times, resumed {resumed} times\n");
+    match data.case {
+        Case::Busy => check!(resumed == 0),
+        Case::NotResumed => check!(suspended <= 1),
+        _ => check!(suspended == resumed),
+    }
+    if data.case == Case::NotResumed && resumed == 1 {
+        check!(sleeper.dma.parked() == Parked::default());
+        return is_muted(data);
+    }
+    moves(data)
 }
 
 impl Data<'_> {
     fn vector(&self, index: usize) -> Result<IrqVector<'_>> {
         self.vectors.as_ref().ok_or(EINVAL)?.index(index)
+    }
+
+    fn sleeper(&self) -> Result<&Sleeper<'_>> {
+        self.sleeper.as_ref().ok_or(EBUSY)
     }
 
     fn write(&self, value: u32, register: usize) {
@@ -326,6 +558,9 @@ impl Data<'_> {
 
 impl Handler for Data<'_> {
     fn handle(&self) -> IrqReturn {
+        if let Some(sleeper) = &self.sleeper {
+            sleeper.calls.fetch_add(1, ordering::Full);
+        }
         if !self.raised() {
             return IrqReturn::None;
         }
@@ -527,9 +762,10 @@ fn copy(data: &Data<'_>, from: DmaAddress, to: DmaAddress, len: u32, command: u3
     Err(ETIMEDOUT)
 }
 
-fn table<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
-    const OWN: DmaAddress = 0x4_0000;
+/// Where the device has memory of its own.
+const OWN: DmaAddress = 0x4_0000;
 
+fn table<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
     set_master(dev)?;
     let mut table = data.table.lock();
     let table = Option::as_mut(&mut *table).ok_or(EINVAL)?;
@@ -604,4 +840,10 @@ kernel::module_pci_driver! {
     authors: ["Seed dfb84e63 maintainers"],
     description: "Cases for the set for mainline",
     license: "GPL",
+    params: {
+        case: i64 {
+            default: 0,
+            description: "A case for when the system is suspended, or 0 for the others in turn",
+        },
+    },
 }

@@ -20,6 +20,27 @@ from test_documents import from_rst
 
 TAG = "v7.3"
 SET = base.PINS[TAG].set
+CASES = series.ROOT / "ci/cases/mainline.rs"
+
+# Suspends with each case, as far as the named test goes: how often, and how that ends.
+SLEEP = """
+sleeps()
+{
+	number=$1 times=$2 wanted=$3
+	insmod /boot-test/mainline.ko case=$number || return
+	while [ $times -gt 0 ]; do
+		times=$((times - 1)) said=slept
+		echo freeze >/sys/power/state || said=refused
+		[ $said = $wanted ] || { echo "case $number: $said"; return 1; }
+	done
+	rmmod mainline
+}
+
+rmmod mainline && echo 0 >/sys/power/pm_async && echo 0 >/sys/module/suspend/parameters/pm_test_delay && echo platform >/sys/power/pm_test &&
+	sleeps 1 3 slept && sleeps 2 3 slept && sleeps 3 2 refused && sleeps 4 2 refused && sleeps 5 1 slept && sleeps 5 2 slept || exit
+# A driver of mainline's that has no callback.
+modprobe rust_dma && ! echo freeze >/sys/power/state && rmmod rust_dma && echo freeze >/sys/power/state && insmod /boot-test/mainline.ko
+"""
 
 
 class Mainline(boot.Case):
@@ -58,22 +79,49 @@ class Mainline(boot.Case):
             source.write_text(text + "fn wrong() -> u32 { true }\n")
             self.ends(Outcome.DRIVER, "--base", TAG, "--driver", directory, says=[f"--> {source}:{text.count(chr(10)) + 1}:"])
 
-    def test_cases(self):
-        """Interrupts, configuration space and tables, case by case: each binding is the next one."""
+    def cases(self, run, *options, outcome=Outcome.PASS):
+        """What ci/cases/mainline.rs and the kernel print while `run` is run."""
         self.ends(Outcome.PASS, "--base", TAG, "--run", "true")
         with tempfile.TemporaryDirectory() as directory:
             self.addCleanup(shutil.rmtree, kernel.BUILD / f"{TAG}/x86_64/drivers/{pathlib.Path(directory).name}", ignore_errors=True)
-            source = (series.ROOT / "ci/cases/mainline.rs").read_text()
-            pathlib.Path(directory, "mainline.rs").write_text(source)
+            pathlib.Path(directory, "mainline.rs").write_text(CASES.read_text())
             pathlib.Path(directory, "Makefile").write_text("obj-m := mainline.o\n")
-            again = "cd /sys/bus/pci/drivers/mainline && for each in 0000:*; do for i in 1 2 3 4 5 6 7; do echo $each >unbind && echo $each >bind || exit 1; done; done"
-            self.ends(Outcome.PASS, "--base", TAG, "--driver", directory, "--check", "--qemu", "-smp 4", "--run", again)
+            self.ends(outcome, "--base", TAG, "--driver", directory, "--check", *options, "--run", run)
         console = self.console()
         self.assertNotIn("FAILED", console)
-        names = re.findall(r"Case::(\w+),\n", source[source.index("const EDU_CASES") : source.index("#[pin_data")]) + ["Hinted", "Spread"]
+        return console
+
+    def names(self, array):
+        return re.findall(r"Case::(\w+)", re.search(rf"const {array}: \[Case; \d+\] = \[([^\]]*)\];", CASES.read_text())[1])
+
+    def test_cases(self):
+        """Interrupts, configuration space and tables, case by case: each binding is the next one."""
+        again = "cd /sys/bus/pci/drivers/mainline && for each in 0000:*; do for i in 1 2 3 4 5 6 7; do echo $each >unbind && echo $each >bind || exit 1; done; done"
+        console = self.cases(again, "--qemu", "-smp 4")
+        names = self.names("EDU_CASES") + self.names("NVME_CASES")
         self.assertEqual(9, len(names))
         for name in names:
             self.assertIn(f"case {name}: ok\n", console)
+
+    def test_suspend(self):
+        """Two devices, that look at each other. Each case comes from the driver when they are unbound."""
+        console = self.cases(SLEEP, "--qemu", "-device edu -device pci-testdev")
+        names = self.names("SLEEP_CASES")
+        self.assertEqual("ShutDown", names.pop())
+        for name in names:
+            # One of those that refuse is asked before the others.
+            self.assertEqual(4 if name == "NotResumed" else 2, console.count(f"case {name}: ok\n"), name)
+        self.assertEqual(4, console.count(": suspended 3 times, resumed 3 times\n"))
+        self.assertEqual(2, console.count(": suspended 1 times, resumed 1 times\n"))
+        self.assertEqual(2, console.count(": suspended 1 times, resumed 2 times\n"))
+        self.assertIn("the driver can't suspend; unbind it first\n", console)
+
+    def test_shutdown(self):
+        """Each is muted when it was shut down, which the next one sees. There is nobody else to tell."""
+        number = self.names("SLEEP_CASES").index("ShutDown") + 1
+        run = f"rmmod mainline && insmod /boot-test/mainline.ko case={number} && reboot -f"
+        console = self.cases(run, "--qemu", "-device edu", outcome=Outcome.NO_TEST)
+        self.assertEqual(2, console.count("case ShutDown: ok\n"))
 
     def console(self):
         return (kernel.BUILD / TAG / "x86_64/console.log").read_text()
