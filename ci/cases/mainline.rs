@@ -582,6 +582,10 @@ impl ThreadedHandler for Data<'_> {
             self.vector(0).and_then(|vector| vector.synchronize()),
             EINVAL,
         );
+        // Nor does a wait turn on interrupts here.
+        self.refused(self.called.wait_for_completion_timeout(1), EINVAL);
+        self.refused(self.called.wait_for_completion_interruptible(), EINVAL);
+        self.refused(self.called.wait_for_completion_killable_timeout(1), EINVAL);
         ThreadedIrqReturn::WakeThread
     }
 
