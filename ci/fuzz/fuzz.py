@@ -38,8 +38,8 @@ LEAN = (HERE / "fuzz.config", CONFIG / IOMMU.config)
 FULL = (CONFIG / "debug.config", CONFIG / IOMMU.config)
 CONFIGURATIONS = {
     "plain": Configuration("the kernel of the boot test"),
-    "swiotlb": Configuration("the same; all mappings bounce, so that a sync that is left out is seen", append=("swiotlb=force",)),
     "leaks": Configuration("with kmemleak, and allocations that fail", LEAN, ("acpi=off",)),
+    "swiotlb": Configuration("the same kernel; all mappings bounce, so that a sync that is left out is seen", LEAN, ("acpi=off", "swiotlb=force")),
     "vtd": Configuration("the same kernel, with Intel's IOMMU, strict", LEAN, ("sysctl.kernel.hung_task_timeout_secs=120",), IOMMU.qemu),
     "kasan": Configuration("all of the kernel's detectors, and allocations that fail", FULL, ("acpi=off", "sysctl.kernel.hung_task_timeout_secs=120")),
     "kcsan": Configuration("with the detector of data races", (HERE / "kcsan.config",), ("sysctl.kernel.hung_task_timeout_secs=120",)),

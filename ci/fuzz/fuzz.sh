@@ -207,7 +207,8 @@ nothing_left()
 	else
 		verdict "what is left" ""
 	fi
-	verdict "complaints of DMA-API debugging" "$([ "$COMPLAINTS" -eq "$complained" ] || echo "$COMPLAINTS, from $complained")"
+	# Of what is leaked, it does complain.
+	[ "$1" -ne 0 ] || [ "$COMPLAINTS" -eq "$complained" ] || verdict "complaints of DMA-API debugging" "$COMPLAINTS, from $complained"
 }
 
 all_of_it()
@@ -225,10 +226,10 @@ all_of_it()
 	[ $failed -eq 0 ] || return
 
 	# What is dropped when there is no memory to note it down is leaked; DMA-API debugging is not to
-	# complain of what is.
-	if [ -e /proc/self/make-it-fail ]; then
+	# complain of what is. An interpreter of ACPI that was out of memory once leads interrupts astray.
+	if [ -e /proc/self/make-it-fail ] && [ ! -e /sys/firmware/acpi ]; then
 		local word spared
-		for word in probability=3 interval=1 times=-1 space=0 verbose=0 task-filter=Y ignore-gfp-wait=N stacktrace-depth=32; do
+		for word in probability=1 interval=1 times=-1 space=0 verbose=0 task-filter=Y ignore-gfp-wait=N stacktrace-depth=32; do
 			echo "${word#*=}" >"$FAILSLAB/${word%=*}"
 		done
 		# C warns when it removes a file of /proc/irq which there was no memory for.
@@ -237,7 +238,7 @@ all_of_it()
 		echo "0x${spared[1]}" >$FAILSLAB/reject-end
 		echo fuzz.sh >$DMA_API/driver_filter
 		live
-		rounds $((count / 8 + 1)) $FAULTS
+		rounds $((count / 4 + 2)) $FAULTS
 		verdict "random calls, when allocations fail" "$why"
 		say "when allocations fail: $bindings bindings came to their end"
 		nothing_left 1000000

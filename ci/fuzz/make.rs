@@ -258,7 +258,7 @@ fn pages(content: &[u8], flags: Flags) -> Result<Pages> {
 }
 
 fn virtual_vector(content: &[u8]) -> Result<VVec<u16>> {
-    let mut vector = VVec::with_capacity(content.len() / 2, GFP_KERNEL)?;
+    let mut vector = VVec::with_capacity(content.len() / 2, GFP_KERNEL | flags::__GFP_NOWARN)?;
     for two in content.chunks_exact(2) {
         vector.push(u16::from_ne_bytes([two[0], two[1]]), GFP_KERNEL)?;
     }

@@ -217,6 +217,15 @@ class Calls(boot.Case):
         self.assertGreaterEqual(len(done), 20)
         self.assertGreater(min(transfers, interrupts, parked), 100)
 
+    def test_faults_are_where_they_should_be(self):
+        cases.build(self)
+        patches = sorted((HERE / "planted").glob("*.patch"))
+        self.assertGreaterEqual(len(patches), 3)
+        for patch in patches:
+            with self.subTest(patch.name):
+                cases.plant(self, patch, boot.LINUX, "--check")
+                self.assertIn(re.search(r"^Config: (.*)", patch.read_text(), re.M)[1], fuzz.CONFIGURATIONS)
+
     def test_format(self):
         cases.build(self)
         module = boot.Module(self, "fuzz-format", "dma_fuzz", HERE)
