@@ -11,6 +11,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use kernel::{
+    cpu::{nr_cpu_ids, CpuId},
     device::{Core, Start},
     dma::{Coherent, Dma, DmaAddress, DmaMask, Parked},
     init::pin_init_scope,
@@ -406,6 +407,14 @@ impl pci::Driver for DmaFuzz {
     ) -> impl PinInit<Data<'bound>, Error> + 'bound {
         pin_init_scope(move || {
             let data = Data::new(dev)?;
+            if data.shared.plan.probe_fails() {
+                let leaked: usize = data.worlds.iter().map(|world| world.lock().leaked).sum();
+                pr_info!(
+                    "not bound: seed {}, leaks {leaked}\n",
+                    data.shared.plan.seed
+                );
+                return Err(EAGAIN);
+            }
             Ok(kernel::try_init!(Data {
                 worlds: data.worlds,
                 vectors: data.vectors,
@@ -425,6 +434,11 @@ impl pci::Driver for DmaFuzz {
         check!(request(c"a/b") == Err(EINVAL));
         request(c"dma_fuzz")?;
         check!(request(c"dma_fuzz") == Err(EBUSY));
+        let vector = data.vectors.index(0)?;
+        check!(data.vectors.index(1).err() == Some(EINVAL));
+        let cpu = CpuId::from_u32(seed as u32 % nr_cpu_ids()).ok_or(EINVAL)?;
+        let result = dev.set_irq_affinity_and_hint(&vector, cpu);
+        check!(shared.plan.faults || result.is_ok() == (vector.irq_type() == IrqType::Msi));
         match data.run(dev) {
             Ok(()) => (),
             Err(error) if error == ENOMEM && shared.plan.faults => return Err(error),
@@ -442,6 +456,9 @@ impl pci::Driver for DmaFuzz {
             "done: seed {seed}, {transfers} transfers, {called} interrupts, {} parked\n",
             parked.count
         );
+        if shared.plan.start_fails() {
+            return Err(EAGAIN);
+        }
         Ok(())
     }
 
@@ -449,13 +466,12 @@ impl pci::Driver for DmaFuzz {
         let data = data.get_ref();
         let seed = data.shared.plan.seed;
         let mut random = Random::new(seed, u64::MAX - 2);
-        let mut leaked = 0;
+        let leaked: usize = data.worlds.iter().map(|world| world.lock().leaked).sum();
         let mut end = || -> Result {
             data.land(&mut random, false)?;
             data.compare(true)?;
             for world in &data.worlds {
                 let mut world = world.lock();
-                leaked += world.leaked;
                 dev.clear_master(|proof| world.end(&data.shared, &mut random, proof))?;
             }
             check!(data.shared.dma.is_quiesced());
@@ -475,12 +491,9 @@ impl pci::Driver for DmaFuzz {
         let data = data.get_ref();
         let seed = data.shared.plan.seed;
         let mut random = Random::new(seed, u64::MAX - 3);
-        let all = || -> Result {
-            data.land(&mut random, true)?;
-            data.compare(true)
-        };
-        let mut all = all;
-        let result = all();
+        let result = data
+            .land(&mut random, true)
+            .and_then(|()| data.compare(true));
         if let Err(error) = result {
             pr_err!("FAILED: seed {seed} when suspended: {error:?}\n");
         }

@@ -13,6 +13,7 @@ use kernel::{
         attrs, Attrs, Coherent, CoherentBox, CoherentHandle, DeviceWrites, Dma, DmaMask,
         FromDevice, Mappable, Mapping, NonCoherent, PageBox, Pool, PoolBox, PoolCoherent, ToDevice,
     },
+    io::Io,
     page::PAGE_SIZE as PAGE,
     prelude::*,
     scatterlist::{Owned, Pages, SGMemory, SGTable},
@@ -32,11 +33,11 @@ impl Slot<'_> {
     pub(crate) fn len(&self) -> usize {
         self.content.len()
     }
+}
 
-    /// What is to be in there, if somebody can tell.
-    pub(crate) fn expected(&self) -> Option<&[u8]> {
-        (self.known == (0, self.len())).then_some(&self.content)
-    }
+/// What is to be in memory, if all of it is known.
+pub(crate) fn expected(content: &[u8], known: (usize, usize)) -> Option<&[u8]> {
+    (known == (0, content.len())).then_some(content)
 }
 
 /// As many bytes by chance.
@@ -332,7 +333,8 @@ impl PoolShape {
 }
 
 /// Asks for what is refused wherever it is.
-pub(crate) fn refused(dma: Dma<'_>, random: &mut Random, maps: bool, atomic: bool) -> Result {
+pub(crate) fn refused(shared: &Shared<'_>, random: &mut Random, atomic: bool) -> Result {
+    let (dma, maps) = (shared.dma, shared.maps);
     const GIB: usize = 1 << 30;
     let fine = if atomic { GFP_ATOMIC } else { GFP_KERNEL };
     let bad = random.pick(&[!GFP_KERNEL, !GFP_ATOMIC, !(GFP_KERNEL | flags::__GFP_ZERO)]);
@@ -343,7 +345,7 @@ pub(crate) fn refused(dma: Dma<'_>, random: &mut Random, maps: bool, atomic: boo
         _ => bad,
     };
     let len = random.size();
-    match random.below(13) {
+    match random.below(14) {
         0 => check!(Coherent::<[u8]>::zeroed_slice(dma, 0, fine).err() == Some(EINVAL)),
         1 => check!(Coherent::<[u8]>::zeroed_slice(dma, len, flags).err() == Some(EINVAL)),
         2 => check!(CoherentBox::<[u64]>::zeroed_slice(dma, len, flags).err() == Some(EINVAL)),
@@ -384,6 +386,13 @@ pub(crate) fn refused(dma: Dma<'_>, random: &mut Random, maps: bool, atomic: boo
         12 if maps && !atomic => {
             none::<_>(dma, VVec::<u16>::new(), fine)?;
             none::<_>(dma, Pages::zeroed(0, fine)?, fine)?;
+        }
+        13 => {
+            let bar = &shared.regs.0;
+            // Behind the end, and across it; and not aligned.
+            let offset = random.pick(&[1 << 20, (1 << 20) - 3, 0x99, usize::MAX, usize::MAX - 3]);
+            check!(bar.try_read32(offset) == Err(EINVAL));
+            check!(bar.try_write32(0, offset) == Err(EINVAL));
         }
         _ => (),
     }

@@ -555,6 +555,17 @@ written_by_device! {
 
 /// What is left of a mapping when the device has finished with it.
 pub(crate) trait Rest: Backing {
+    /// A guard of all of it.
+    fn all<'a, D: Way>(mapping: &'a mut Mapping<'_, Self, D>) -> Result<CpuGuard<'a, [u8], D>> {
+        let size = mapping.size();
+        mapping.for_cpu_bytes(0..size)
+    }
+
+    /// Has ranges of elements refused, or not, if it has elements.
+    fn ranges<D: Way>(_mapping: &mut Mapping<'_, Self, D>, _random: &mut Random) -> Result {
+        Ok(())
+    }
+
     fn finish<D: Way>(
         mapping: Mapping<'_, Self, D>,
         expected: Option<&[u8]>,
@@ -569,9 +580,11 @@ pub(crate) trait Rest: Backing {
 }
 
 macro_rules! buffers {
-    ($($buffer:ty: $bytes:expr;)*) => {
+    ($($buffer:ty $({ $($more:tt)* })?: $bytes:expr;)*) => {
         $(
             impl Rest for $buffer {
+                $($($more)*)?
+
                 fn finish<D: Way>(
                     mapping: Mapping<'_, Self, D>,
                     expected: Option<&[u8]>,
@@ -598,13 +611,34 @@ macro_rules! buffers {
     };
 }
 
+/// Of those that have elements.
+macro_rules! elements {
+    () => {
+        fn all<'a, D: Way>(mapping: &'a mut Mapping<'_, Self, D>) -> Result<CpuGuard<'a, [u8], D>> {
+            Ok(mapping.for_cpu())
+        }
+
+        fn ranges<D: Way>(mapping: &mut Mapping<'_, Self, D>, random: &mut Random) -> Result {
+            let len = mapping.len();
+            check!(mapping.for_cpu_range(wrong(len, random)).err() == Some(EINVAL));
+            check!(mapping.dma_address_of(beyond(len, random)) == Err(EINVAL));
+            let (start, end) = random.part(len);
+            check!(mapping.dma_address_of(start)? - mapping.dma_address() == start as u64);
+            drop(mapping.for_cpu_range(start..end)?);
+            Ok(())
+        }
+    };
+}
+
 buffers! {
-    KVec<u8>: |buffer| buffer;
+    KVec<u8> { elements!(); }: |buffer| buffer;
     KBox<[u8; 192]>: |buffer| &buffer[..];
     PageBox: |buffer| &buffer[..];
 }
 
 impl Rest for kernel::dma::Allocated<[u8]> {
+    elements!();
+
     const PARKS: bool = true;
 
     fn finish<D: Way>(
@@ -642,24 +676,21 @@ impl<B: Rest, D: Way> Kind for Mapping<'_, B, D> {
     }
 
     fn has(&mut self, at: usize, expected: &[u8], whole: bool) -> Result<bool> {
-        let size = self.size();
-        let (range, at) = if whole {
-            (0..size, at)
+        let (guard, at) = if whole {
+            (B::all(self)?, at)
         } else {
-            (at..at + expected.len(), 0)
+            (self.for_cpu_bytes(at..at + expected.len())?, 0)
         };
-        let guard = self.for_cpu_bytes(range)?;
         same(expected, |offset, to| D::get(&guard, at + offset, to))
     }
 
     fn put(&mut self, at: usize, from: &[u8], whole: bool) -> Result {
-        let size = self.size();
-        let (range, at) = if whole {
-            (0..size, at)
+        let (mut guard, at) = if whole {
+            (B::all(self)?, at)
         } else {
-            (at..at + from.len(), 0)
+            (self.for_cpu_bytes(at..at + from.len())?, 0)
         };
-        D::set(&mut self.for_cpu_bytes(range)?, at, from)
+        D::set(&mut guard, at, from)
     }
 
     fn parks_finished(&self, context: Context) -> bool {
@@ -679,6 +710,7 @@ impl<B: Rest, D: Way> Kind for Mapping<'_, B, D> {
         check!(self.dma_address_at(beyond(size, random)) == Err(EINVAL));
         check!(self.dma_address_at(size - 1)? - self.dma_address() == size as u64 - 1);
         check!(self.for_cpu_bytes(wrong(size, random)).err() == Some(EINVAL));
+        B::ranges(self, random)?;
         // One that is forgotten, after nothing was written, makes no difference.
         let (start, end) = random.part(size);
         core::mem::forget(self.for_cpu_bytes(start..end)?);

@@ -3,7 +3,7 @@
 //! What is done where one may not sleep.
 
 use crate::{
-    make::{refused, Slot},
+    make::{expected, refused, Slot},
     memory::{Context, Finished},
     random::Random,
     world::{add, Gone},
@@ -63,14 +63,14 @@ impl<'bound> Order<'bound> {
             atomic: true,
         };
         match random.below(8) {
-            0 | 1 => return refused(shared.dma, random, shared.maps, true),
+            0 | 1 => return refused(shared, random, true),
             2 | 3 => {
                 let Some(mut slot) = Slot::make(shared, random, true)? else {
                     return Ok(());
                 };
                 let parks = if random.once_in(2) && slot.memory.anywhere() {
                     let parks = slot.memory.parks_finished(context);
-                    let expected = (slot.known.1 != 0).then_some(&slot.content[..]);
+                    let expected = expected(&slot.content, slot.known);
                     // Nobody has told the device of it.
                     check!(slot.memory.finish(expected, &self.finished)?);
                     parks
@@ -101,7 +101,7 @@ impl<'bound> Order<'bound> {
             }
             1 if slot.memory.anywhere() => {
                 self.gone = Some(Gone::of(&slot, slot.memory.parks_finished(context)));
-                let expected = (slot.known == (0, slot.content.len())).then_some(&slot.content[..]);
+                let expected = expected(&slot.content, slot.known);
                 check!(slot.memory.finish(expected, &self.finished)?);
                 return Ok(());
             }

@@ -3,7 +3,7 @@
 //! What is live, what should be in it, and what is done to it.
 
 use crate::{
-    make::{object, pool, refused, zeroes, PoolShape, Slot},
+    make::{expected, object, pool, refused, zeroes, PoolShape, Slot},
     memory::{Context, Finished, Lists, Memory},
     order::Order,
     random::Random,
@@ -124,7 +124,7 @@ impl<'bound> World<'bound> {
             atomic: false,
         };
         match random.below(100) {
-            0..=3 => refused(shared.dma, random, shared.maps, false),
+            0..=3 => refused(shared, random, false),
             4..=5 => self.pool(shared, random, context),
             6..=9 => self.land(shared, false),
             10..=12 => self.land(shared, true),
@@ -398,8 +398,9 @@ impl<'bound> World<'bound> {
             return Ok(());
         };
         let gone = Gone::of(&slot, slot.memory.parks_finished(context));
-        let expected = (slot.known == (0, slot.content.len())).then_some(&slot.content[..]);
-        check!(slot.memory.finish(expected, &finished)?);
+        check!(slot
+            .memory
+            .finish(expected(&slot.content, slot.known), &finished)?);
         self.gone(gone, context);
         Ok(())
     }
@@ -567,22 +568,11 @@ impl<'bound> World<'bound> {
             }
             let before = shared.dma.parked();
             let gone = Gone::of(&slot, false);
-            let expected = slot.expected().filter(|_| !cut);
             if random.once_in(2) {
-                // Without a copy of it, where it comes back.
-                let good = {
-                    let Slot {
-                        memory,
-                        content,
-                        known,
-                        ..
-                    } = slot;
-                    let expected = (known == (0, content.len()) && !cut).then_some(&content[..]);
-                    memory.finish_quiesced(expected, proof)?
-                };
-                check!(good);
+                // What was under way may have been cut.
+                let expected = expected(&slot.content, slot.known).filter(|_| !cut);
+                check!(slot.memory.finish_quiesced(expected, proof)?);
             } else {
-                let _ = expected;
                 drop(slot);
             }
             self.gone(gone, context);

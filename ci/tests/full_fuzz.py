@@ -7,6 +7,7 @@ is found:
 Config: one of ci/fuzz/run.
 """
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -45,6 +46,12 @@ for name in fuzz.CONFIGURATIONS:
     setattr(Calls, f"test_{name}", lambda self, name=name: self.calls(name))
 
 
+class Keeper(contextlib.ExitStack):
+    """What a test is for others, of which there are several in one here."""
+
+    addCleanup = contextlib.ExitStack.callback
+
+
 class Planted(boot.Case):
     """A test for each patch: the calls see it, and the cases don't."""
 
@@ -70,7 +77,8 @@ class Planted(boot.Case):
 
     def cases(self, name):
         """What the cases find, in the same kernel and machine; all of it."""
-        fail = self.tree.boot(self, "TIMES=5 bash /cases.sh bind cases", fuzz.CONFIGURATIONS[name].append, cases.DEVICES.split())
+        with Keeper() as keeper:
+            fail = self.tree.boot(keeper, "TIMES=5 bash /cases.sh bind cases", fuzz.CONFIGURATIONS[name].append, cases.DEVICES.split())
         if not fail:
             return []
         self.assertEqual(Outcome.TEST_FAILED, fail.outcome, f"{fail.detail}\n{fail}")
