@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """ci/fuzz: random calls from a fixed seed find nothing; and the shortest sequence that fails is found, where one does."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import re
 import shutil
 import subprocess
@@ -167,6 +169,9 @@ class Found:
 
 
 class Search(unittest.TestCase):
+    def setUp(self):
+        self.enterContext(contextlib.redirect_stdout(io.StringIO()))
+
     def search(self, guests, *words):
         options = run.arguments(["--operations", "250000", "--no-shrink", *words])
         with self.assertRaises(Fail) as raised:
