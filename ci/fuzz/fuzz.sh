@@ -298,6 +298,8 @@ plans()
 	done
 }
 
+[ ! -e /sys/kernel/debug/kcsan ] || echo on >/sys/kernel/debug/kcsan
+
 # Who binds is this script alone.
 echo 0 >/sys/bus/pci/drivers_autoprobe
 insmod $MODULE

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import unittest
 
+import arch
 import boot
 import cases
 import root
@@ -135,6 +136,17 @@ class Words(unittest.TestCase):
                 with self.subTest(f"{file.name}:{at + 1}"):
                     self.assertRegex(line, r"unsafe \{ \w+(\.\w+)*\.(set_master|unmap|free|as_mut)\(\) \}")
                     self.assertRegex(said, r"^SAFETY: .*\brun bit\b")
+
+    def test_configurations(self):
+        for name, configuration in fuzz.CONFIGURATIONS.items():
+            with self.subTest(name):
+                guests = fuzz.Guests(name)
+                self.assertTrue(all(file.is_file() for file in guests.options.config))
+                self.assertEqual(configuration.arch, guests.options.arch)
+                # With the device of the boot test, four of them.
+                device = arch.ARCHES[configuration.arch].device
+                self.assertEqual(3, sum(word.split(",bus=")[0] == device for word in guests.options.qemu))
+                self.assertEqual({"WIDE": 1} if configuration.arch == "arm64" else {}, guests.wide)
 
     def test_usage(self):
         for words in (["--config", "none"], ["--seed", "-1"], ["--operations", "0"], ["--plan", "1"], ["--each", "70000"], ["more"]):
