@@ -2,9 +2,9 @@
 
 //! A driver for QEMU's `edu` that calls the interface at random.
 //!
-//! Each binding does what its [`Plan`] says: a number of operations, which chance chose from a seed.
-//! What memory should hold is known, and compared: after the device has copied to it, too. A failure
-//! is printed with the seed and the number of the operation.
+//! Each binding does what its [`Plan`] says: a number of operations, which chance chose from a
+//! seed. What memory should hold is known, and compared: after the device has copied to it, too. A
+//! failure is printed with the seed and the number of the operation.
 //!
 //! `unsafe` stands for claims alone, that the device has finished; but for `several.rs`, which is
 //! that of ci/cases.

@@ -57,8 +57,8 @@ impl Plan {
         })
     }
 
-    /// Whether `probe` fails at its end, for no reason. `fuzz.sh` knows the seeds for which it does,
-    /// and those for `start`.
+    /// Whether `probe` fails at its end, for no reason. `fuzz.sh` knows the seeds for which it
+    /// does, and those for `start`.
     pub(crate) fn probe_fails(&self) -> bool {
         self.seed % 16 == 6
     }
