@@ -427,7 +427,8 @@ pub(crate) fn guards(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
         return Ok(());
     }
     fill(dma, edu)?;
-    let mut target = Mapping::<_, FromDevice>::new(dma, KVec::from_elem(0u8, 4096, GFP_KERNEL)?)?;
+    let mut target =
+        Mapping::<_, Bidirectional>::new(dma, KVec::from_elem(0u8, 4096, GFP_KERNEL)?)?;
     edu.store(0, target.dma_address_at(1024)?, 64)?;
     let mut guard = target.for_cpu_range(1024..2048)?;
     // SAFETY: `store` has waited until the run bit was clear.
