@@ -2,7 +2,13 @@
 
 //! Suspending and resuming; `cases.sh` has the system try it, with the devices alone.
 
-use crate::{coherent::bytes, edu, edu::Edu, work::Worker, Data, Test};
+use crate::{
+    coherent::bytes,
+    edu,
+    edu::Edu,
+    work::{worker, Worker},
+    Data, Test,
+};
 use core::{
     ptr,
     sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
@@ -71,10 +77,6 @@ impl Sleeper<'_> {
 
 fn sleeper<'a, 'bound>(data: &'a Data<'bound>) -> Result<&'a Sleeper<'bound>> {
     data.kept.sleeper.as_ref().ok_or(EINVAL)
-}
-
-fn worker<'a, 'bound>(data: &'a Data<'bound>) -> Result<&'a Worker<'bound>> {
-    data.kept.worker.as_ref().ok_or(EINVAL)
 }
 
 fn prepare(test: &mut Test<'_, '_>, kind: IrqType) -> Result {

@@ -148,7 +148,7 @@ impl Drop for Worker<'_> {
     }
 }
 
-fn worker<'a, 'bound>(data: &'a Data<'bound>) -> Result<&'a Worker<'bound>> {
+pub(crate) fn worker<'a, 'bound>(data: &'a Data<'bound>) -> Result<&'a Worker<'bound>> {
     data.kept.worker.as_ref().ok_or(EINVAL)
 }
 

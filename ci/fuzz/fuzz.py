@@ -13,7 +13,7 @@ import guest
 import kernel
 import root
 import stage
-from outcome import Fail, Outcome
+from outcome import BAD, Fail, Outcome
 
 HERE = pathlib.Path(__file__).resolve().parent
 CONFIG = root.TOP / "ci/config"
@@ -22,8 +22,6 @@ IOMMU = arch.ARCHES["x86_64"].iommu
 EACH = 1000  # operations of a binding
 BOOT = 100_000  # operations of a guest: then a new one is booted
 RANGES = 34  # that fit into a plan, see plan.rs
-# What a guest may end with when something was found.
-FOUND = (Outcome.TEST_FAILED, Outcome.DMA_API, Outcome.LOCKDEP, Outcome.PANIC, Outcome.OOPS, Outcome.WARNING, Outcome.HANG)
 
 
 class Configuration(typing.NamedTuple):
@@ -196,7 +194,7 @@ class Guests:
             guest.initramfs(self.built, self.options)
             guest.boot(self.built, self.options, self.programs)
         except Fail as fail:
-            if fail.outcome not in FOUND:
+            if fail.outcome not in BAD:
                 raise
             failed = fail
         return failed, (self.built.obj / "console.log").read_text(errors="replace")

@@ -232,6 +232,31 @@ fn expected_last(at: usize, len: usize) -> usize {
     (len - at).saturating_sub(9)
 }
 
+/// `has` and `put` of shared memory that is an array of integers, each of which is accessed as a whole.
+macro_rules! words {
+    ($word:ident, $size:literal) => {
+        fn has(&mut self, at: usize, expected: &[u8], _whole: bool) -> Result<bool> {
+            same(expected, |offset, to| {
+                for (number, byte) in to.iter_mut().enumerate() {
+                    let at = at + offset + number;
+                    *byte = io_read!(self, [try: at / $size]).to_ne_bytes()[at % $size];
+                }
+                Ok(())
+            })
+        }
+
+        fn put(&mut self, at: usize, from: &[u8], _whole: bool) -> Result {
+            for (number, byte) in from.iter().enumerate() {
+                let at = at + number;
+                let mut word = io_read!(self, [try: at / $size]).to_ne_bytes();
+                word[at % $size] = *byte;
+                io_write!(self, [try: at / $size], $word::from_ne_bytes(word));
+            }
+            Ok(())
+        }
+    };
+}
+
 impl Kind for Coherent<'_, [u32]> {
     const READS: bool = true;
     const WRITES: bool = true;
@@ -245,25 +270,7 @@ impl Kind for Coherent<'_, [u32]> {
         Ok((word + (at % 4) as DmaAddress, self.size() - at))
     }
 
-    fn has(&mut self, at: usize, expected: &[u8], _whole: bool) -> Result<bool> {
-        same(expected, |offset, to| {
-            for (number, byte) in to.iter_mut().enumerate() {
-                let at = at + offset + number;
-                *byte = io_read!(self, [try: at / 4]).to_ne_bytes()[at % 4];
-            }
-            Ok(())
-        })
-    }
-
-    fn put(&mut self, at: usize, from: &[u8], _whole: bool) -> Result {
-        for (number, byte) in from.iter().enumerate() {
-            let at = at + number;
-            let mut word = io_read!(self, [try: at / 4]).to_ne_bytes();
-            word[at % 4] = *byte;
-            io_write!(self, [try: at / 4], u32::from_ne_bytes(word));
-        }
-        Ok(())
-    }
+    words!(u32, 4);
 
     fn parks_finished(&self, context: Context) -> bool {
         context.atomic
@@ -930,25 +937,7 @@ impl Kind for PoolCoherent<Lists<'_>> {
         Ok((word + (at % 8) as DmaAddress, self.size() - at))
     }
 
-    fn has(&mut self, at: usize, expected: &[u8], _whole: bool) -> Result<bool> {
-        same(expected, |offset, to| {
-            for (number, byte) in to.iter_mut().enumerate() {
-                let at = at + offset + number;
-                *byte = io_read!(self, [try: at / 8]).to_ne_bytes()[at % 8];
-            }
-            Ok(())
-        })
-    }
-
-    fn put(&mut self, at: usize, from: &[u8], _whole: bool) -> Result {
-        for (number, byte) in from.iter().enumerate() {
-            let at = at + number;
-            let mut word = io_read!(self, [try: at / 8]).to_ne_bytes();
-            word[at % 8] = *byte;
-            io_write!(self, [try: at / 8], u64::from_ne_bytes(word));
-        }
-        Ok(())
-    }
+    words!(u64, 8);
 
     fn parks(&self, context: Context) -> bool {
         !context.quiesced

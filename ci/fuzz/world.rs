@@ -349,15 +349,21 @@ impl<'bound> World<'bound> {
         Ok(())
     }
 
-    fn drop(&mut self, shared: &Shared<'bound>, at: usize, context: Context) -> Result {
-        let Some(slot) = self.slots[at].take() else {
-            return Ok(());
-        };
+    /// Takes what is in a slot, though the device may be at it.
+    fn take(&mut self, at: usize) -> Option<Slot<'bound>> {
+        let slot = self.slots[at].take()?;
         if let Some(flight) = &mut self.flight {
             if flight.slot == Some(at) {
                 flight.slot = None;
             }
         }
+        Some(slot)
+    }
+
+    fn drop(&mut self, shared: &Shared<'bound>, at: usize, context: Context) -> Result {
+        let Some(slot) = self.take(at) else {
+            return Ok(());
+        };
         let gone = Gone::of(&slot, slot.memory.parks(context));
         let before = shared.dma.parked();
         drop(slot);
@@ -376,14 +382,9 @@ impl<'bound> World<'bound> {
         if self.leaked == LEAKED || !self.slots[at].as_ref().is_some_and(leaks) {
             return Ok(());
         }
-        let Some(slot) = self.slots[at].take() else {
+        let Some(slot) = self.take(at) else {
             return Ok(());
         };
-        if let Some(flight) = &mut self.flight {
-            if flight.slot == Some(at) {
-                flight.slot = None;
-            }
-        }
         self.leaked += 1;
         core::mem::forget(slot.memory);
         Ok(())

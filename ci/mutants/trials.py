@@ -11,7 +11,7 @@ import cases
 import faults
 import mutants
 import test_compile
-from outcome import Fail, Outcome
+from outcome import BAD, Fail, Outcome
 
 
 class Trial(typing.NamedTuple):
@@ -91,7 +91,7 @@ def verdict(fail, trial, what_failed):
     """What a failure says of the mutant."""
     if fail.outcome == Outcome.BUILD:
         return f"compiler: {said(fail.detail)}"
-    if fail.outcome not in (*faults.BAD, Outcome.NO_TEST):
+    if fail.outcome not in (*BAD, Outcome.NO_TEST):
         raise fail  # it says nothing: no space, no emulator
     what = what_failed()
     if what == "exit status":  # of cases.sh, before which the shell complained; it says what is not ok all the same

@@ -51,6 +51,10 @@ class Outcome(enum.IntEnum):
     UNREAD = 141, "nobody reads the output: it is closed, or the other end of its pipe is"
 
 
+# What a guest may end with that was seen by a test, or by one of the kernel's own checks.
+BAD = (Outcome.TEST_FAILED, Outcome.DMA_API, Outcome.LOCKDEP, Outcome.PANIC, Outcome.OOPS, Outcome.WARNING, Outcome.HANG)
+
+
 def statuses():
     """The table of exit statuses, as text."""
     return "\n".join(f"  {o.value:3}  {o.doc}" for o in Outcome)
