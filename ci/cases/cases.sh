@@ -705,6 +705,13 @@ group_suspend()
 		give_back ": resumed $times times" "${all[0]}"
 		nothing_left "a device that can't be resumed, $times times" "$why"
 	done
+
+	why=
+	take 9 "${all[0]}"
+	sleep_to freeze platform
+	[ -z "$SAID" ] || why="not suspended: $SAID"
+	give_back ": suspended 1 times" "${all[0]}"
+	nothing_left "a handler that is requested in resume" "$why"
 	unload || why="not unloaded"
 	nothing_left "suspend" "$why"
 }

@@ -107,6 +107,7 @@ pub(crate) fn line(test: &mut Test<'_, '_>) -> Result {
 }
 
 pub(crate) use self::line as busy;
+pub(crate) use self::line as late;
 pub(crate) use self::line as resume_fails;
 pub(crate) use self::line as shut_down;
 pub(crate) use self::line as stopped;
@@ -146,14 +147,17 @@ fn set_master(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     }
 }
 
-pub(crate) fn started<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
-    let vector = data.vector(0)?;
+fn request<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
     dev.request_irq(
-        vector,
+        data.vector(0)?,
         Flags::SHARED,
         &crate::irq::name(dev)?,
         sleeper(data)?,
-    )?;
+    )
+}
+
+pub(crate) fn started<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
+    request(dev, data)?;
     sleeper(data)?.edu.set_master(dev)?;
     check!(dev.reset_and_set_master() == Err(EBUSY));
     drop(bytes(data.dma()?, 4096)?);
@@ -266,6 +270,31 @@ pub(crate) fn resume_fails_unbind(_dev: &pci::Device<Core<'_>>, data: &Data<'_>)
         worker(data)?.is_stopped()?;
         return is_muted(data);
     }
+    moves(data)
+}
+
+/// Who requests a handler in `resume` turns mastering on before.
+pub(crate) fn late_started(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    sleeper(data)?.edu.set_master(dev)
+}
+
+pub(crate) fn late_suspended(_dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {
+    sleeper(data)?.suspended.fetch_add(1, Ordering::SeqCst);
+    Ok(())
+}
+
+pub(crate) fn late_resumed<'data>(
+    dev: &pci::Device<Start<'data>>,
+    data: &'data Data<'_>,
+) -> Result {
+    sleeper(data)?.resumed.fetch_add(1, Ordering::SeqCst);
+    noted(late_awake(dev, data))
+}
+
+fn late_awake<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
+    check!(request(dev, data) == Err(EBUSY));
+    set_master(dev, data)?;
+    request(dev, data)?;
     moves(data)
 }
 
