@@ -122,6 +122,8 @@ enum Case {
     Stopped,
     /// A device that is not resumed stays as it was, and is resumed the next time.
     NotResumed,
+    /// Who requests a handler in `resume` turns mastering on before.
+    Late,
     /// The device is quiet when the system is shut down.
     ShutDown,
 }
@@ -137,12 +139,13 @@ const EDU_CASES: [Case; 7] = [
 ];
 const NVME_CASES: [Case; 2] = [Case::Hinted, Case::Spread];
 /// Those that are picked by their number, from 1 on.
-const SLEEP_CASES: [Case; 6] = [
+const SLEEP_CASES: [Case; 7] = [
     Case::Asleep,
     Case::AsleepLine,
     Case::Busy,
     Case::Stopped,
     Case::NotResumed,
+    Case::Late,
     Case::ShutDown,
 ];
 
@@ -268,6 +271,7 @@ impl pci::Driver for Cases {
                 | Case::Busy
                 | Case::Stopped
                 | Case::NotResumed
+                | Case::Late
                 | Case::ShutDown => {
                     let line = IrqTypes::default().with(IrqType::Intx);
                     Some(dev.alloc_irq_vectors(1, 1, line)?)
@@ -325,6 +329,7 @@ impl pci::Driver for Cases {
             Case::Table => table(dev, data),
             Case::Hinted => hinted(dev, data),
             Case::Spread => spread(dev, data),
+            Case::Late => return set_master(dev),
             _ => return awakened(dev, data),
         }?;
         dev_info!(dev, "case {:?}: ok\n", data.case);
@@ -335,8 +340,13 @@ impl pci::Driver for Cases {
         noted(suspended(dev, data.get_ref()), EBUSY)
     }
 
-    fn resume(dev: &pci::Device<Start<'_>>, data: Pin<&Data<'_>>) -> Result {
-        noted(resumed(dev, data.get_ref()), EALREADY)
+    fn resume<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data Data<'_>>) -> Result {
+        let data = data.get_ref();
+        let result = match data.case {
+            Case::Late => late(dev, data),
+            _ => resumed(dev, data),
+        };
+        noted(result, EALREADY)
     }
 
     fn shutdown(dev: &pci::Device<Core<'_>>, data: Pin<&Data<'_>>) {
@@ -459,6 +469,9 @@ fn last(data: &Data<'_>) -> Result {
 
 fn suspended(dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {
     data.sleeper()?.suspended.fetch_add(1, ordering::Full);
+    if data.case == Case::Late {
+        return Ok(());
+    }
     if data.case == Case::Busy {
         moves(data)?;
         return Err(EBUSY);
@@ -492,6 +505,15 @@ fn resumed(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
         return Err(EALREADY);
     }
     Ok(())
+}
+
+fn late<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
+    data.sleeper()?.resumed.fetch_add(1, ordering::Full);
+    let request = || dev.request_irq(data.vector(0)?, Flags::SHARED, c"mainline", data);
+    check!(request() == Err(EBUSY));
+    set_master(dev)?;
+    request()?;
+    moves(data)
 }
 
 /// What a device has been through, as it is unbound.
