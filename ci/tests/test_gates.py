@@ -106,6 +106,12 @@ class Judgement(unittest.TestCase):
         kconfig.write_text("config SAMPLE_RUST_DMA\nconfig SAMPLE_RUST_DMA_EDU\n")
         self.assertIn("CONFIG_SAMPLE_RUST_DMA=m\nCONFIG_SAMPLE_RUST_DMA_EDU=m", gates.corners.config(gates.corners.CORNERS["no MSI"], self.obj))
 
+    def test_symbols_that_only_later_patches_have(self):
+        path = self.obj / "0002-two.patch"
+        path.write_text("+++ b/Kconfig\n+config NEW\n+\tbool\n config OLD\n")
+        wanted = gates.without("CONFIG_OLD=y\nCONFIG_NEW=y\nCONFIG_NEWER=m\n", gates.added(types.SimpleNamespace(path=path)))
+        self.assertEqual("CONFIG_OLD=y\nCONFIG_NEWER=m\n", wanted)
+
     def test_what_rests_on_a_gate_that_failed_is_not_run(self):
         row = self.results(gates.NAMES, {"build"})
         self.assertEqual(("ok", "FAILED", "not run"), (row["strict_build"], row["build"], row["boot"]))
