@@ -4,7 +4,7 @@
 
 use kernel::{
     device::{Core, Start},
-    dma::{Bidirectional, CoherentBox, Dma, DmaMask, Mapping},
+    dma::{Bidirectional, Coherent, CoherentBox, Dma, DmaMask, Mapping},
     init::pin_init_scope,
     io::Io,
     io_project, new_mutex, pci,
@@ -62,7 +62,7 @@ impl pci::Driver for Attack {
         // At the very end the first byte of a character of four.
         let mut source = CoherentBox::from_slice(data.dma, &[b'a'; N], GFP_KERNEL)?;
         source[N - 1] = 0xf0;
-        let source = source.share();
+        let source: Coherent<'_, [u8]> = source.share();
         data.go(source.dma_address() as u32, 0x40000, 0);
         fsleep(Delta::from_millis(300));
         let mut target = data.target.lock();

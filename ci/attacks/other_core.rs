@@ -42,7 +42,7 @@ pub fn note() {
 
 use kernel::{
     device::{Core, Start},
-    dma::{Coherent, DmaMask},
+    dma::{Coherent, Dma, DmaMask},
     dma_struct,
     init::pin_init_scope,
     io_read, io_write, pci,
@@ -56,6 +56,11 @@ dma_struct! {
     }
 }
 
+struct Data<'bound> {
+    dma: Dma<'bound>,
+    memory: Coherent<'bound, S>,
+}
+
 struct Attack;
 const EDU: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0x11e8);
 
@@ -63,23 +68,25 @@ kernel::pci_device_table!(TABLE, (), [(EDU, ())]);
 
 impl pci::Driver for Attack {
     type IdInfo = ();
-    type Data<'bound> = Coherent<'bound, S>;
+    type Data<'bound> = Data<'bound>;
     const ID_TABLE: pci::IdTable<()> = &TABLE;
 
     fn probe<'bound>(
         dev: &'bound pci::Device<Core<'_>>,
         _: Option<&'bound ()>,
-    ) -> impl PinInit<Coherent<'bound, S>, Error> + 'bound {
+    ) -> impl PinInit<Data<'bound>, Error> + 'bound {
         pin_init_scope(move || {
             dev.enable_device_mem()?;
             let mut setup = dev.dma_setup()?;
             setup.set_mask_and_coherent(DmaMask::new::<28>())?;
-            Coherent::zeroed(setup.finish()?, GFP_KERNEL)
+            let dma = setup.finish()?;
+            let memory = Coherent::zeroed(dma, GFP_KERNEL)?;
+            Ok(Data { dma, memory })
         })
     }
 
-    fn start(_: &pci::Device<Start<'_>>, data: Pin<&Coherent<'_, S>>) -> Result {
-        let memory = data.get_ref();
+    fn start(_: &pci::Device<Start<'_>>, data: Pin<&Data<'_>>) -> Result {
+        let Data { dma, memory } = data.get_ref();
         io_write!(memory, .b, 7);
         let found = (
             io_read!(memory, .b),
@@ -87,7 +94,7 @@ impl pci::Driver for Attack {
             memory.size(),
         );
         let taken = TAKEN.load(real::sync::atomic::Ordering::Relaxed);
-        if found != (7, 0, 8) || taken != 0 {
+        if found != (7, 0, 8) || taken != 0 || dma.parked().count != 0 {
             pr_err!("HIT: {:?}, {} times\n", found, taken);
         }
         pr_info!("not hit\n");

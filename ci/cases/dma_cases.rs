@@ -158,7 +158,7 @@ cases! {
                 resume: suspend::resume_fails_resumed, unbind: suspend::resume_fails_unbind },
             shut_down { start: suspend::started, shutdown: suspend::shut_down_at_last },
             late { start: suspend::late_started, suspend: Some(suspend::late_suspended),
-                resume: suspend::late_resumed, unbind: suspend::unbind };
+                resume: suspend::late_resumed, unbind: suspend::late_unbind };
         pci_device: ids { leaks: LEN }, contexts, references, printing, resources, enable, bar_not_enabled,
             bar_missing, bar_size, bar_twice, bar_read;
         config: space, master, extended { device: NVME };

@@ -84,6 +84,7 @@ impl<'bound> Hard<'bound> {
         check!(done.wait_for_completion_interruptible_timeout(once) == Err(EINVAL));
         check!(done.wait_for_completion_killable_timeout(once) == Err(EINVAL));
         fsleep(Delta::from_micros(2500));
+        check!(self.edu.try_lock().is_none());
 
         // What can.
         let before = dma.parked().count;
@@ -258,7 +259,7 @@ pub(crate) fn quiesced_start<'data>(
 }
 
 pub(crate) fn quiesced_unbind(dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {
-    dev.clear_master(|_| ());
+    dev.clear_master(|_| Ok(()))?;
     raise(data.kept.hard.as_ref().ok_or(EINVAL)?)
 }
 

@@ -478,7 +478,7 @@ fn suspended(dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {
     }
     last(data)?;
     if data.case == Case::Stopped {
-        dev.clear_master(|_| ());
+        dev.clear_master(|_| Ok(()))?;
         return Err(EBUSY);
     }
     Ok(())

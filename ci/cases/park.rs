@@ -18,7 +18,7 @@ use kernel::{
         NonCoherent, Parked, Pool, PoolBox, PoolCoherent, ToDevice,
     },
     io::Io,
-    io_project, new_mutex,
+    io_project, new_mutex, new_spinlock,
     page::PAGE_SIZE as PAGE,
     pci,
     prelude::*,
@@ -127,8 +127,15 @@ pub(crate) fn probe(test: &mut Test<'_, '_>) -> Result {
     test.kept.dma = Some(dma);
     each(dma, false)?;
     check!(dma.parked() == Parked::default());
-    // Nor when somebody turns off what is off.
-    test.dev.clear_master(|_| ());
+    // Nor when somebody turns off what is off, which takes a lock.
+    test.dev.clear_master(|_| Ok(()))?;
+    if cfg!(CONFIG_PREEMPT_COUNT) {
+        let lock = KBox::pin_init(new_spinlock!(()), GFP_KERNEL)?;
+        let guard = lock.lock();
+        let refused = test.dev.clear_master(|_| Ok(()));
+        drop(guard);
+        check!(refused == Err(EINVAL));
+    }
     each(dma, false)?;
     check!(dma.parked() == Parked::default());
     Ok(())
@@ -149,7 +156,7 @@ pub(crate) fn probe_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Resu
 pub(crate) fn probe_unbind(dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {
     let dma = data.dma()?;
     each(dma, true)?;
-    dev.clear_master(|_| ());
+    dev.clear_master(|_| Ok(()))?;
     let before = dma.parked();
     each(dma, false)?;
     check!(dma.parked() == before);

@@ -246,7 +246,7 @@ pub(crate) fn busy_unbind(_dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Resu
 /// Who has turned mastering off before is.
 pub(crate) fn stopped_suspended(dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {
     suspended(dev, data)?;
-    dev.clear_master(|_| ());
+    dev.clear_master(|_| Ok(()))?;
     Err(EBUSY)
 }
 
@@ -296,6 +296,14 @@ fn late_awake<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> 
     set_master(dev, data)?;
     request(dev, data)?;
     moves(data)
+}
+
+pub(crate) fn late_unbind(dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {
+    // Without a handler, nobody would tell that the device is done.
+    if sleeper(data)?.resumed() == 0 {
+        return Ok(());
+    }
+    unbind(dev, data)
 }
 
 /// Nobody else is left to tell: a panic is seen.

@@ -312,19 +312,19 @@ pub fn keep<'a>(dev: &pci::Device<Core<'_>>, memory: &'a mut Coherent<'_, u32>) 
 
 //# mapped memory, by a proof that is leaked | lifetime may not live long enough
 pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) {
-    dev.clear_master(|quiesced| { let _ = quiesced; }) //~ let kept: Option<Quiesced<'bound>> = dev.clear_master(|quiesced| Some(*quiesced));
+    let _ = dev.clear_master(|quiesced| { let _ = quiesced; Ok(()) }); //~ let kept: Result<Quiesced<'bound>> = dev.clear_master(|quiesced| Ok(*quiesced));
 }
 
 //# a proof in another thread | error[E0277]: `*const ()` cannot be shared between threads safely
 pub fn send<T: Send>(_value: T) {}
 pub fn other<'bound>(dev: &'bound pci::Device<Core<'_>>) {
     let bound: &pci::Device<Bound> = dev;
-    dev.clear_master(|quiesced| send(bound)) //~ dev.clear_master(|quiesced| send(quiesced))
+    let _ = dev.clear_master(|quiesced| { send(bound); Ok(()) }); //~ let _ = dev.clear_master(|quiesced| { send(quiesced); Ok(()) });
 }
 
 //# a proof in start | error[E0599]: no method named `clear_master` found for reference `&kernel::pci::Device<kernel::device::Start<'_>>`
 pub fn start(dev: &pci::Device<Core<'_>>) { //~ pub fn start(dev: &pci::Device<Start<'_>>) {
-    dev.clear_master(|_| ())
+    let _ = dev.clear_master(|_| Ok(()));
 }
 
 //# a proof of nothing | error[E0451]: field `binding` of struct `kernel::dma::Quiesced` is private

@@ -11,16 +11,38 @@ import tempfile
 import base
 import boot
 import boot_test
+import cases
 import checks
 import kernel
 import series
 import standin
+import test_attacks
 from outcome import Fail, Outcome
 from test_documents import from_rst
 
 TAG = "v7.3"
 SET = base.PINS[TAG].set
 CASES = series.ROOT / "ci/cases/mainline.rs"
+
+# What makes a driver for v6.12 one for v7.3, as far as the attacks need it. README has a table of it.
+TO_V73 = (
+    (r'\bauthor: ("[^"]*")', r"authors: [\1]"),
+    (r"    init::pin_init_scope,\n((?:.|\n)*?)\n\n", r"\1\nuse pin_init::pin_init_scope;\n\n"),
+    (r"\bOk\((Data \{(?:.|\n)*?\})\)", r"Ok(try_init!(\1))"),
+    (r"\bdma::\{", "dma::{Device as _, "),
+    (r"\b(io_(?:project|read|write)), ", r"io::\1, "),
+    # Memory has no lifetime there.
+    (r"\bCoherent<'\w+, ", "Coherent<"),
+    (r"\bCoherent::<\[u8\]>::zeroed_slice\(", "Coherent::<u8>::zeroed_slice("),
+    (r"\b(Coherent\w*::(?:<[\w\[\]]+>::)?(?:zeroed|zeroed_slice|from_slice|alloc)\((?:\w+\.)?dma)\b", r"\1.device()"),
+    (r"\.share\(\)", ".into()"),
+    # Nor are there pages for tables.
+    (r"\bOwned, Pages, SGTable\b", "Mapped, SGTable"),
+    # vmalloc() is not for interrupts, and does not say so.
+    (r"\bPages::zeroed\(\d+, flags\)", "Ok::<VVec<u8>, Error>(VVec::new())"),
+    (r"\bPages::zeroed\((\d+), (\w+)\)", r"VVec::from_elem(0u8, \1 * 4096, \2)"),
+    (r"\bSGTable::<Owned<([^>]*)>>::new\(", r"SGTable::<Mapped<\1>>::map("),
+)
 
 # Suspends with each case, as far as the named test goes: how often, and how that ends.
 SLEEP = """
@@ -135,6 +157,27 @@ class Mainline(boot.Case):
             self.assertTrue(good, said)
             self.assertNotIn("warning", said)
         self.assertNotIn("unsafe", text)
+
+    def test_attacks(self):
+        """Those of v6.12 that are not about its macros for modules, which mainline has others for."""
+        attacks = [name for name in test_attacks.ATTACKS if name != "init_again"]
+        self.ends(Outcome.PASS, "--base", TAG, "--run", "true")
+        module = boot.Module(self, "attacks", "attacks", test_attacks.DIRECTORY, kernel.BUILD / TAG / "x86_64", self.tree)
+        for name in attacks:
+            path = module.directory / f"{name}.rs"
+            text = path.read_text()
+            for old, new in TO_V73:
+                text = re.sub(old, new, text)
+            path.write_text(text)
+        (module.directory / "Makefile").write_text(f"obj-m := {' '.join(f'{name}.o' for name in attacks)}\n")
+        made, said = module.make("modules")
+        self.assertTrue(made, said)
+        files = [module.directory / "attacks.sh", *(module.directory / f"{name}.ko" for name in attacks)]
+        output = self.ends(
+            Outcome.PASS, "--base", TAG, "--timeout", "900", *cases.PATIENCE, *(word for file in files for word in ("--add", file)),
+            "--append", "acpi=off", "--qemu", cases.DEVICES, "--run", f"bash /attacks.sh 10 {' '.join(attacks)}",
+        )  # fmt: skip
+        self.assertEqual(cases.passed(output), len(attacks))
 
     def test_reset(self):
         """Behind a port of its own, the device is reset with its bus; on the root bus there is no way."""
