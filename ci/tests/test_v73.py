@@ -26,6 +26,10 @@ CASES = series.ROOT / "ci/cases/mainline.rs"
 
 # What makes a driver for v6.12 one for v7.3, as far as the attacks need it. README has a table of it.
 TO_V73 = (
+    # Mainline leaves it to C to complain of what may not be done in an interrupt: to drop coherent memory, to map a BAR.
+    (r" +Coherent\w*::<.*\.is_ok\(\),\n", ""),
+    (r" +self\.dev\.iomap_region\(.*\n", ""),
+    (r"\} else \{\n +GFP_KERNEL\n", "} else {\n GFP_ATOMIC\n"),
     (r'\bauthor: ("[^"]*")', r"authors: [\1]"),
     (r"    init::pin_init_scope,\n((?:.|\n)*?)\n\n", r"\1\nuse pin_init::pin_init_scope;\n\n"),
     (r"\bOk\((Data \{(?:.|\n)*?\})\)", r"Ok(try_init!(\1))"),
@@ -38,7 +42,6 @@ TO_V73 = (
     (r"\.share\(\)", ".into()"),
     # Nor are there pages for tables.
     (r"\bOwned, Pages, SGTable\b", "Mapped, SGTable"),
-    # vmalloc() is not for interrupts, and does not say so.
     (r"\bPages::zeroed\(\d+, flags\)", "Ok::<VVec<u8>, Error>(VVec::new())"),
     (r"\bPages::zeroed\((\d+), (\w+)\)", r"VVec::from_elem(0u8, \1 * 4096, \2)"),
     (r"\bSGTable::<Owned<([^>]*)>>::new\(", r"SGTable::<Mapped<\1>>::map("),
@@ -173,11 +176,12 @@ class Mainline(boot.Case):
         made, said = module.make("modules")
         self.assertTrue(made, said)
         files = [module.directory / "attacks.sh", *(module.directory / f"{name}.ko" for name in attacks)]
-        output = self.ends(
+        self.ends(
             Outcome.PASS, "--base", TAG, "--timeout", "900", *cases.PATIENCE, *(word for file in files for word in ("--add", file)),
             "--append", "acpi=off", "--qemu", cases.DEVICES, "--run", f"bash /attacks.sh 10 {' '.join(attacks)}",
         )  # fmt: skip
-        self.assertEqual(cases.passed(output), len(attacks))
+        for name in attacks:
+            self.assertIn(f"{name}: not hit\n", self.console())
 
     def test_reset(self):
         """Behind a port of its own, the device is reset with its bus; on the root bus there is no way."""
