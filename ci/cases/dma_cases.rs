@@ -455,6 +455,9 @@ impl pci::Driver for Cases {
         if (data.last.0.unbind)(dev, data).is_err() {
             pr_err!("FAILED: {}: unbind\n", data.last.0.name);
         }
+        if data.edu().is_ok_and(Edu::is_busy) {
+            pr_info!("{}: a transfer is under way\n", data.last.0.name);
+        }
     }
 
     fn suspend<'bound>(dev: &pci::Device<Core<'_>>, data: Pin<&Data<'bound>>) -> Result {
