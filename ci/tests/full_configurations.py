@@ -74,6 +74,12 @@ class Swiotlb(Configuration, boot.Case):
     shows = (r"cases\.sh: bounce buffers: [1-9]\d* slots at once",)
 
 
+class Uniprocessor(Configuration, boot.Case):
+    """One processor: a spinlock is nothing in C."""
+
+    config = ("uniprocessor.config",)
+
+
 class Memory(Configuration, boot.Case):
     """Much more memory than the device reaches."""
 
