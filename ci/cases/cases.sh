@@ -185,6 +185,10 @@ try()
 			[[ "$name $UNHANDLED" == irq::messages\ 0 || "$name $UNHANDLED" == irq::spurious\ [1-9]* ]] || why="not handled, for C: $UNHANDLED"
 		fi
 		case $name in
+		pci_device::enable)
+			# It counts.
+			[ "$(<"$PCI/$device/enable")" = 1 ] || why="enabled more than once"
+			;;
 		irq::named)
 			[ "$(handlers)" = "dma_cases $device" ] || why="the handler's name: $(handlers)"
 			;;

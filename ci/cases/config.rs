@@ -5,8 +5,8 @@
 use crate::{Data, Test};
 use kernel::{device::Start, io::Io, pci, prelude::*};
 
-const COMMAND: usize = 0x04;
-const MASTER: u16 = 1 << 2;
+pub(crate) const COMMAND: usize = 0x04;
+pub(crate) const MASTER: u16 = 1 << 2;
 const NO_INTX: u16 = 1 << 10;
 
 /// A number that nobody but software looks at.

@@ -2,7 +2,14 @@
 
 //! In a hard interrupt: what may sleep is refused there, and what is dropped there is parked.
 
-use crate::{coherent::pattern, edu, edu::Edu, streaming::nothing, Data, Test};
+use crate::{
+    coherent::pattern,
+    config::{COMMAND, MASTER},
+    edu,
+    edu::Edu,
+    streaming::nothing,
+    Data, Test,
+};
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
     device::{Bound, Core, Start},
@@ -264,7 +271,7 @@ pub(crate) fn quiesced_unbind(dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> R
 }
 
 /// So it is with a spinlock, where the kernel can tell.
-pub(crate) fn spinlock(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+pub(crate) fn spinlock(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     if !cfg!(CONFIG_PREEMPT_COUNT) {
         pr_info!("a spinlock can't be told from none\n");
         return Ok(());
@@ -285,8 +292,14 @@ pub(crate) fn spinlock(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result
     check!(dma.parked().count == before + 1);
     drop(CoherentBox::new(dma, 1u64, GFP_ATOMIC)?);
     check!(dma.parked().count == before + 2);
+    // SAFETY: The device was not told of any memory.
+    unsafe { dev.set_master() };
+    check!(dev.config_space().read16(COMMAND) & MASTER == 0);
     drop(guard);
     drop(CoherentBox::new(dma, 1u64, GFP_KERNEL)?);
     check!(dma.parked().count == before + 2);
+    // SAFETY: As above.
+    unsafe { dev.set_master() };
+    check!(dev.config_space().read16(COMMAND) & MASTER != 0);
     Ok(())
 }

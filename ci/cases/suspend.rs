@@ -15,7 +15,7 @@ use core::{
 };
 use kernel::{
     device::{Core, Start},
-    dma::Parked,
+    dma::{Dma, Parked, Pool, PoolCoherent},
     io::Io,
     io_project,
     irq::{Flags, Handler, IrqReturn},
@@ -156,12 +156,22 @@ fn request<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Res
     )
 }
 
+/// Drops memory, and a pool whose object was dropped.
+fn park(dma: Dma<'_>) -> Result {
+    drop(bytes(dma, 4096)?);
+    let pool = Pool::<[u8; 64]>::new(dma, c"suspend", 64, 0)?;
+    drop(PoolCoherent::zeroed(&pool, GFP_KERNEL)?);
+    drop(pool);
+    let parked = dma.parked();
+    check!((parked.count, parked.bytes) == (3, 4096 + 64));
+    Ok(())
+}
+
 pub(crate) fn started<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
     request(dev, data)?;
     sleeper(data)?.edu.set_master(dev)?;
     check!(dev.reset_and_set_master() == Err(EBUSY));
-    drop(bytes(data.dma()?, 4096)?);
-    check!(data.dma()?.parked().count == 1);
+    park(data.dma()?)?;
     worker(data)?.go_on(dev)?;
     moves(data)
 }
@@ -205,8 +215,7 @@ fn awake(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     // Work goes on from here, but for the time of a reset.
     worker(data)?.begin()?;
     // What is dropped is kept again, though mastering is off yet.
-    drop(bytes(dma, 4096)?);
-    check!(dma.parked().count == 1);
+    park(dma)?;
     set_master(dev, data)?;
     check!(dev.reset_and_set_master() == Err(EBUSY));
     worker(data)?.begin_again()?;
