@@ -331,11 +331,11 @@ class Send(standin.Bench):
         self.refused("subjects over 75")
 
     def test_too_many(self):
-        for number in range(30):
+        for number in range(33):
             self.write(self.source, "rust/kernel/dma.rs", standin.RS + f"// {number}\n")
             self.commit(self.source, f"rust: dma: step {number}")
         self.redo()
-        self.refused("too many patches", "32")
+        self.refused("too many patches", "35")
 
     def test_no_maintainer(self):
         self.write(self.source, "nobody/file.h", "/* SPDX-License-Identifier: GPL-2.0 */\n")
