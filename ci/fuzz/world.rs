@@ -45,7 +45,7 @@ struct PoolState<'bound> {
     /// Objects that somebody has.
     alive: usize,
     /// Objects that the pool keeps.
-    parked: usize,
+    parked: Parked,
 }
 
 pub(crate) struct World<'bound> {
@@ -55,7 +55,7 @@ pub(crate) struct World<'bound> {
     lock: Pin<KBox<SpinLock<()>>>,
     /// What should be parked.
     pub(crate) parked: Parked,
-    /// That of it which stays when parked memory is freed: objects are the pools'.
+    /// That of it which stays when parked memory is freed: objects of pools that somebody has.
     objects_parked: Parked,
     /// How many allocations were leaked.
     pub(crate) leaked: usize,
@@ -67,6 +67,11 @@ pub(crate) struct World<'bound> {
 pub(crate) fn add(parked: &mut Parked, count: usize, bytes: usize) {
     parked.count += count;
     parked.bytes += bytes;
+}
+
+fn less(parked: &mut Parked, by: Parked) {
+    parked.count -= by.count;
+    parked.bytes -= by.bytes;
 }
 
 impl<'bound> World<'bound> {
@@ -240,10 +245,16 @@ impl<'bound> World<'bound> {
         if state.pool.is_some() || state.alive != 0 {
             return;
         }
-        if context.atomic || state.parked != 0 && !context.quiesced {
-            add(&mut self.parked, 1, 0);
-        }
+        let objects = state.parked;
         *state = PoolState::default();
+
+        // They go with it.
+        less(&mut self.objects_parked, objects);
+        if context.atomic || objects.count != 0 && !context.quiesced {
+            add(&mut self.parked, 1, 0);
+        } else {
+            less(&mut self.parked, objects);
+        }
     }
 
     /// Counts what is no longer in a slot. `parks` is whether that has parked it.
@@ -255,7 +266,7 @@ impl<'bound> World<'bound> {
             let state = &mut self.pools[gone.pool];
             state.alive -= 1;
             if gone.parks {
-                state.parked += 1;
+                add(&mut state.parked, 1, gone.size);
                 add(&mut self.objects_parked, 1, gone.size);
             }
             self.pool_gone(gone.pool, context);
@@ -567,7 +578,7 @@ impl<'bound> World<'bound> {
                 self.slots[at] = Some(slot);
                 continue;
             }
-            let before = shared.dma.parked();
+            let (before, counted) = (shared.dma.parked(), self.parked);
             let gone = Gone::of(&slot, false);
             if random.once_in(2) {
                 // What was under way may have been cut.
@@ -577,7 +588,10 @@ impl<'bound> World<'bound> {
                 drop(slot);
             }
             self.gone(gone, context);
-            check!(shared.dma.parked() == before);
+            // The last object of a pool takes those along that were parked.
+            let after = shared.dma.parked();
+            check!(before.count - after.count == counted.count - self.parked.count);
+            check!(before.bytes - after.bytes == counted.bytes - self.parked.bytes);
         }
         Ok(())
     }
