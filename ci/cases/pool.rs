@@ -77,6 +77,13 @@ pub(crate) fn objects(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result 
         }
     }
     check!(*PoolBox::new(&pool, [7; 40], GFP_KERNEL)? == [7; 40]);
+    // What is freed comes next, with the address that it had.
+    let object = PoolBox::zeroed(&pool, GFP_KERNEL)?.share();
+    let address = object.dma_address();
+    // SAFETY: The device was not told of it.
+    unsafe { object.free() };
+    let object = PoolBox::zeroed(&pool, GFP_KERNEL)?.share();
+    check!(object.dma_address() == address);
     Ok(())
 }
 
