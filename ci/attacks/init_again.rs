@@ -21,7 +21,7 @@ const EDU: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234),
 kernel::pci_device_table!(TABLE, (), [(EDU, ())]);
 
 fn again() -> Result {
-    match <PciDriverModule as Module>::init(&THIS_MODULE) {
+    match <DriverModule as Module>::init(&THIS_MODULE) {
         Ok(again) => {
             pr_err!("HIT: registered again\n");
             core::mem::forget(again);

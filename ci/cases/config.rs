@@ -33,6 +33,20 @@ pub(crate) fn space(test: &mut Test<'_, '_>) -> Result {
     Ok(())
 }
 
+/// What is found begins with its number.
+pub(crate) fn capabilities(test: &mut Test<'_, '_>) -> Result {
+    const MSI: u8 = 0x05;
+    const MSI_X: u8 = 0x11;
+
+    let config = test.dev.config_space();
+    let msi = test.dev.find_capability(MSI).ok_or(ENODEV)?;
+    check!(msi >= 0x40 && config.try_read8(msi)? == MSI);
+    check!(test.dev.find_capability(MSI_X).is_none());
+    // It is no PCI Express.
+    check!((1..0x100).all(|id| test.dev.find_ext_capability(id).is_none()));
+    Ok(())
+}
+
 /// Of PCI Express there is more, if the system reaches it.
 pub(crate) fn extended(test: &mut Test<'_, '_>) -> Result {
     let config = test.dev.config_space();
@@ -40,6 +54,11 @@ pub(crate) fn extended(test: &mut Test<'_, '_>) -> Result {
         check!(all.read32(0) == config.read32(0));
         check!(all.try_read32(0xffc).is_ok());
         check!(all.try_read8(0x1000) == Err(EINVAL));
+        for id in 1..0x100 {
+            if let Some(offset) = test.dev.find_ext_capability(id) {
+                check!(offset >= 0x100 && all.try_read16(offset)? == id);
+            }
+        }
     }
     Ok(())
 }

@@ -161,7 +161,7 @@ cases! {
                 resume: suspend::late_resumed, unbind: suspend::late_unbind };
         pci_device: ids { leaks: LEN }, contexts, references, printing, resources, enable, bar_not_enabled,
             bar_missing, bar_size, bar_twice, bar_read;
-        config: space, master, extended { device: NVME };
+        config: space, capabilities, master, extended { device: NVME };
         io: edu, edu_range, memory { device: IVSHMEM }, memory_range { device: IVSHMEM },
             memory_fields { device: IVSHMEM }, ports { device: TESTDEV },
             port_bar { device: TESTDEV };

@@ -241,6 +241,63 @@ pub fn start<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data H>, vector
     dev.request_threaded_irq(vector, irq::Flags::SHARED, c"test", data.get_ref()) //~ dev.request_threaded_irq(vector, irq::Flags::SHARED, c"test", &local)
 }
 
+//# a platform driver's handler that is a local variable of start | error[E0597]: `local` does not live long enough
+use kernel::platform;
+pub struct H(u32);
+impl irq::Handler for H {
+    fn handle(&self) -> IrqReturn {
+        IrqReturn::None
+    }
+}
+pub fn start<'data>(dev: &platform::Device<Start<'data>>, data: Pin<&'data H>, irq: &'data irq::IrqRequest<'_>) -> Result {
+    let local = H(1);
+    dev.request_irq(irq, irq::Flags::SHARED, c"test", data.get_ref()) //~ dev.request_irq(irq, irq::Flags::SHARED, c"test", &local)
+}
+
+//# a handler for an interrupt of start's own | error[E0597]: `local` does not live long enough
+use kernel::platform;
+pub struct H(u32);
+impl irq::Handler for H {
+    fn handle(&self) -> IrqReturn {
+        IrqReturn::None
+    }
+}
+pub fn start<'data>(dev: &platform::Device<Start<'data>>, data: Pin<&'data H>, irq: &'data irq::IrqRequest<'_>) -> Result {
+    let local = dev.irq_by_index(0)?;
+    dev.request_irq(irq, irq::Flags::SHARED, c"test", data.get_ref()) //~ dev.request_irq(&local, irq::Flags::SHARED, c"test", data.get_ref())
+}
+
+//# an interrupt of a platform device, kept for ever | error[E0521]: borrowed data escapes outside of function
+use kernel::platform;
+pub fn keep(_: irq::IrqRequest<'static>) {}
+pub fn look(_: irq::IrqRequest<'_>) {}
+pub fn probe<'bound>(dev: &'bound platform::Device<Core<'_>>) -> Result {
+    look(dev.irq_by_index(0)?); //~ keep(dev.irq_by_index(0)?);
+    Ok(())
+}
+
+//# registers of a platform device, kept for ever | error[E0521]: borrowed data escapes outside of function
+use kernel::{io::mem::ExclusiveIoMem, platform};
+pub fn keep(_: ExclusiveIoMem<'static, 4>) {}
+pub fn look(_: ExclusiveIoMem<'_, 4>) {}
+pub fn probe<'bound>(dev: &'bound platform::Device<Core<'_>>) -> Result {
+    let regs = dev.io_request_by_index(0).ok_or(ENODEV)?.iomap_exclusive_sized()?;
+    look(regs); //~ keep(regs);
+    Ok(())
+}
+
+//# a platform device said to be at rest, without a claim | error[E0133]: call to unsafe function
+use kernel::platform;
+pub fn unbind(dev: &platform::Device<Core<'_>>) {
+    // SAFETY: Not called.
+    unsafe { dev.assume_quiesced(|_| ()) } //~ dev.assume_quiesced(|_| ())
+}
+
+//# a name that no device tree has | `compatible` is of 1 to 127 bytes
+use kernel::of;
+kernel::of_device_table!(TABLE, (), [(of::DeviceId::new(c"vendor,device"), ())]); //~ kernel::of_device_table!(TABLE, (), [(of::DeviceId::new(c""), ())]);
+pub const USED: of::IdTable<()> = &TABLE;
+
 //# a handler that changes its data without a lock | error[E0594]: cannot assign to `self.0`, which is behind a `&` reference
 pub struct H(core::sync::atomic::AtomicU32); //~ pub struct H(u32);
 impl irq::Handler for H {

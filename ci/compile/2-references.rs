@@ -333,7 +333,7 @@ pub fn none() {} //~ pub fn none<'a>(binding: &'a Binding) -> Quiesced<'a> { Qui
 //# the state of a binding, without a claim | error[E0133]: call to unsafe function
 pub fn state() -> Binding {
     // SAFETY: Not called.
-    unsafe { Binding::new() } //~ Binding::new()
+    unsafe { Binding::new(true) } //~ Binding::new(true)
 }
 
 //# a value that does not fit on the stack | too large to be copied by value

@@ -54,9 +54,9 @@ class Module:
 
     OBJ = kernel.BUILD / "v6.12.38/x86_64"
 
-    def __init__(self, test, directory, name, source, obj=OBJ, linux=LINUX):
+    def __init__(self, test, directory, name, source, obj=OBJ, linux=LINUX, machine="x86_64"):
         """Of a text, or a directory, which is copied. Goes away with the test, or the class of tests."""
-        self.obj, self.directory, self.name = obj, obj / directory, name
+        self.obj, self.directory, self.name, self.machine = obj, obj / directory, name, machine
         shutil.rmtree(self.directory, ignore_errors=True)
         (test.addClassCleanup if isinstance(test, type) else test.addCleanup)(shutil.rmtree, self.directory)
         if isinstance(source, pathlib.Path):
@@ -70,7 +70,7 @@ class Module:
 
     def make(self, *targets):
         """Whether it could be made, and all that was said."""
-        built = kernel.Kernel(None, "x86_64", arch.ARCHES["x86_64"], self.tools, 2)
+        built = kernel.Kernel(None, self.machine, arch.ARCHES[self.machine], self.tools, 2)
         return self.run(*built.make(f"M={self.inside}", *targets))
 
     def ko(self):

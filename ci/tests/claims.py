@@ -20,7 +20,7 @@ def wrong(text):
             found.append(f"not a claim: {line.strip()}")
             continue
         what, kind = block[1].split(".")[-1], block[2]
-        if kind not in ("set_master", "unmap", "free", "as_ref", "as_mut"):
+        if kind not in ("set_master", "unmap", "free", "as_ref", "as_mut", "assume_quiesced"):
             found.append(f"not a claim: {kind}")
         if (what, kind) in kinds:
             found.append(f"claimed twice: {what}.{kind}")

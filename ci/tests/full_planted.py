@@ -9,6 +9,7 @@ Append: parameters for the kernel.
 Qemu: arguments for the emulator.
 Compile: a file of ci/compile, and the title of a program there that must not compile. No guest then.
 Code: what is not what it should be in the code that the compiler makes (test_volatile). No guest either.
+Platform: a variant of the platform driver of ci/drivers (virtio.py), in a guest that has a device for it.
 
 What was seen is not tried again, as long as neither the fault, the series nor the tests change; so a
 run that was broken off goes on where it was. With it goes build/planted.seen.
@@ -26,6 +27,7 @@ import kernel
 import root
 import test_compile
 import test_volatile
+import virtio
 from outcome import BAD, Outcome
 
 FAULTS = root.TOP / "ci/planted"
@@ -43,7 +45,8 @@ class Planted(boot.Case):
         cls.addClassCleanup(TREE.remove)
         # Of the series, what faults are planted in: not the samples and their tests.
         digest = hashlib.sha256(TREE.of("rust"))
-        for path in sorted([*(root.TOP / "ci/cases").iterdir(), *(root.TOP / "ci/compile").iterdir(), *TREE.config]):
+        virtio_rng = [root.TOP / "ci/tests/virtio.py", virtio.DRIVER]
+        for path in sorted([*(root.TOP / "ci/cases").iterdir(), *(root.TOP / "ci/compile").iterdir(), *TREE.config, *virtio_rng]):
             digest.update(path.read_bytes())
         cls.tests = digest.hexdigest()
 
@@ -63,6 +66,8 @@ class Planted(boot.Case):
                 seen[key] = self.compiles(*fields["Compile"].split(": ", 1))
             elif "Code" in fields:
                 seen[key] = self.generates()
+            elif "Platform" in fields:
+                seen[key] = self.platform(fields["Platform"])
             else:
                 seen[key] = self.runs(fields)
             SEEN.write_text(json.dumps(seen))
@@ -97,6 +102,12 @@ class Planted(boot.Case):
         compiled, said = test_compile.compiles(self, "planted-program", program.wrong, TREE.obj)
         self.assertTrue(compiled or program.error not in said, "the program fails as before")
         return f"{file}: {title}"
+
+    def platform(self, variant):
+        """What is wrong with a platform driver that is right without the fault."""
+        found = virtio.wrong(self, "arm64", variant, TREE.path)
+        self.assertNotEqual(found, [], "no test sees it")
+        return f"virtio, {variant}: {found[0].splitlines()[0]}"
 
     def generates(self):
         """What the compiler makes of accesses to shared memory."""
