@@ -371,6 +371,8 @@ class Kernel:
         config = root.TOP / "ci/config"
         release = ".".join(self.tree.home.name.split(".")[:2])
         own = [config / f"{release}.config", self.tree.path / "tools/testing/selftests/rust/config"]
+        if "dma_mask" in self.arch.device:
+            own.append(config / f"{release}-32-lines.config")
         paths = [config / "base.config", config / f"{self.arch_name}.config", *(path for path in own if path.exists()), *more]
         return "".join(f"{fragment(path)}\n" for path in paths)
 
