@@ -127,11 +127,10 @@ class Interrupted(boot.Elsewhere):
                 self.assertNotIn("Traceback", output)
                 self.assertEqual(["error: interrupted"] * (number != signal.SIGKILL), [line for line in output.splitlines() if line.startswith("error")])
                 self.assertTrue(self.theirs.exists())
-        # What the last left is ended by the next, which comes as far.
+        # What the last left ends by itself, or is ended by the next (test_run), which comes as far.
         child = self.begin()
         child.terminate()
-        output = child.communicate(timeout=30)[0]
-        self.assertIn("what is left of a run that was killed", output)
+        child.communicate(timeout=30)
         self.assertEqual([], boot.left(self.build))
 
     def test_mounts_of_earlier_versions(self):
