@@ -22,9 +22,9 @@ DEVICES = (
 )
 
 
-def build(test, tree=base.DEFAULT, config=()):
+def build(test, tree=base.DEFAULT, config=(), machine="x86_64"):
     """Make the kernel that the module is for."""
-    options = boot_test.defaults(base=str(tree), config=config, run="true")
+    options = boot_test.defaults(base=str(tree), arch=machine, config=config, run="true")
     with boot_test.alone(), contextlib.redirect_stdout(io.StringIO()):
         try:
             boot_test.prepare(options)

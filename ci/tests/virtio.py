@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """rust_virtio_rng, the platform driver of ci/drivers, in guests that have its device."""
 
-import contextlib
-import io
-
 import base
 import boot
-import boot_test
 import cases
 import root
-from outcome import Fail, Outcome
+from outcome import Outcome
 
 NAME = "rust_virtio_rng"
 DRIVER = root.TOP / f"ci/drivers/{NAME}.rs"
@@ -39,12 +35,7 @@ VARIANTS = {
 
 def wrong(test, machine, variant="rest", tree=base.DEFAULT):
     """What is wrong with a variant of the driver in such a machine, with the kernel of a tree."""
-    options = boot_test.defaults(base=str(tree), arch=machine, run="true")
-    with boot_test.alone(), contextlib.redirect_stdout(io.StringIO()):
-        try:
-            boot_test.prepare(options)
-        except Fail as fail:
-            test.fail(f"{fail}\n{fail.detail}")
+    cases.build(test, tree, machine=machine)
     change, run, expected = VARIANTS[variant]
     text = DRIVER.read_text()
     if change:
