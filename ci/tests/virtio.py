@@ -5,11 +5,12 @@ import base
 import boot
 import cases
 import root
+import standin
 from outcome import Outcome
 
-NAME = "rust_virtio_rng"
+ARCHITECTURES = standin.program("ci/architectures")
+NAME, DEVICE = ARCHITECTURES.PLATFORM, ARCHITECTURES.DEVICE
 DRIVER = root.TOP / f"ci/drivers/{NAME}.rs"
-DEVICE = "-global virtio-mmio.force-legacy=false -device virtio-rng-device,iommu_platform=on"
 BINDINGS = 3
 # Bound several times, and suspended and resumed in the last one, as far as its devices.
 RUN = f"""
