@@ -724,6 +724,55 @@ group_suspend()
 	nothing_left "suspend" "$why"
 }
 
+# What the platform bus runs on the driver's data. The driver is given a device that has none, and never
+# touches it.
+group_platform()
+{
+	local device name driver=/sys/bus/platform/drivers/platform_cases case words why log=
+	for device in /sys/bus/platform/devices/*; do
+		[ -e "$device/driver" ] || break
+	done
+	name=${device##*/}
+	start
+	insmod /platform_cases.ko
+	echo platform_cases >"$device/driver_override"
+	for case in Unbound StartFails Suspended ResumeFails; do
+		why=
+		[[ $case != Suspended && $case != ResumeFails ]] || [ -e /sys/power/pm_test ] || continue
+		news
+		log=
+		echo "$name" >/sys/bus/platform/drivers_probe
+		words="started unbound dropped"
+		if [ $case = StartFails ]; then
+			[ ! -e "$driver/$name" ] || why="bound all the same"
+		else
+			[ -e "$driver/$name" ] || why="not bound"
+			case $case in
+			Suspended | ResumeFails)
+				sleep_to freeze devices
+				[ -z "$SAID" ] || why="not suspended: $SAID"
+				words+=" suspended resumed"
+				;;
+			esac
+			echo "$name" >$driver/unbind
+		fi
+		news
+		for word in $words; do
+			count "platform_cases: $case: $word: ok"
+			[ $COUNT -eq 1 ] || why="$word $COUNT times"
+		done
+		if [[ $log == *": FAILED: "* ]]; then
+			why=${log#*: FAILED: }
+			why=${why%%$'\n'*}
+		fi
+		nothing_left "platform: $case" "$why"
+	done
+	echo >"$device/driver_override"
+	rmmod platform_cases
+	unload
+	leaked "platform"
+}
+
 # What is bound when the guest ends is shut down; what comes of it, only the console tells.
 group_shutdown()
 {

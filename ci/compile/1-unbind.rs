@@ -467,3 +467,22 @@ use core::{cell::Cell, sync::atomic::AtomicU32};
 impl pci::WorkHandler for H {
     fn run(&self) { let _ = (self.0.as_ptr(), core::mem::size_of::<Cell<AtomicU32>>()); }
 }
+
+//# work of a platform device for longer than the binding | lifetime may not live long enough
+use kernel::platform;
+pub fn keep<'bound>(dev: &'bound platform::Device<Core<'_>>) -> Result<platform::Work<'bound>> { //~ pub fn keep<'bound>(dev: &'bound platform::Device<Core<'_>>) -> Result<platform::Work<'static>> {
+    kernel::new_platform_work!(dev)
+}
+
+//# work of a platform device on something that is gone before the bus stops it | `local` does not live long enough
+use kernel::platform;
+pub struct H(u32);
+impl platform::WorkHandler for H {
+    fn run(&self) { core::hint::black_box(self.0); }
+}
+pub fn start<'data>(dev: &platform::Device<Start<'data>>, work: &platform::Work<'_>, data: &'data H) -> Result {
+    let local = H(data.0);
+    dev.set_work(work, data)?; //~ dev.set_work(work, &local)?;
+    drop(local);
+    Ok(())
+}

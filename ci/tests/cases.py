@@ -32,12 +32,18 @@ def build(test, tree=base.DEFAULT, config=(), machine="x86_64"):
             test.fail(f"{fail}\n{fail.detail}")
 
 
+def modules(test, obj):
+    """The cases, made for the kernel in `obj`: a module, and the file of each."""
+    module = boot.Module(test, "cases", "dma_cases", root.TOP / "ci/cases", obj)
+    return module, [module.ko(), module.directory / "platform_cases.ko"]
+
+
 def guest(test, groups, *arguments, obj=boot.Module.OBJ, times=20):
     """Boot with the cases, made for the kernel in `obj`: exit status, output, and the module."""
-    module = boot.Module(test, "cases", "dma_cases", root.TOP / "ci/cases", obj)
+    module, files = modules(test, obj)
+    added = [word for file in [*files, root.TOP / "ci/cases/cases.sh"] for word in ("--add", file)]
     status, output = boot.boot_test(
-        "--timeout", "900", *PATIENCE, *arguments, "--add", module.ko(), "--add", root.TOP / "ci/cases/cases.sh", "--qemu", DEVICES,
-        "--run", f"TIMES={times} bash /cases.sh {groups}",
+        "--timeout", "900", *PATIENCE, *arguments, *added, "--qemu", DEVICES, "--run", f"TIMES={times} bash /cases.sh {groups}"
     )  # fmt: skip
     return status, output, module
 

@@ -60,8 +60,8 @@ class Tree:
             try:
                 built, _, programs = boot_test.prepare(options)
                 if add:
-                    module = boot.Module(test, "cases", "dma_cases", root.TOP / "ci/cases", self.obj)
-                    options.add = [module.ko(), root.TOP / "ci/cases/cases.sh"]
+                    _, files = cases.modules(test, self.obj)
+                    options.add = [*files, root.TOP / "ci/cases/cases.sh"]
                     guest.initramfs(built, options)
                 guest.boot(built, options, programs)
             except Fail as fail:

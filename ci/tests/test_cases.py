@@ -9,16 +9,17 @@ import root
 class Plain(boot.Case):
     def test_cases(self):
         cases.build(self)
-        status, output, module = cases.guest(self, "bind info other load shells suspend remove gone cases shutdown")
+        status, output, module = cases.guest(self, "bind info other load shells suspend remove gone platform cases shutdown")
         self.assertEqual(status, 0, output)
         cases.shut_down(self, (module.obj / "console.log").read_text(errors="replace"))
         self.note = f"{cases.passed(output)} cases"
         self.assertGreater(cases.passed(output), 130)
 
     def test_format(self):
-        module = boot.Module(self, "cases", "dma_cases", root.TOP / "ci/cases")
-        good, said = module.rustfmt()
-        self.assertTrue(good, said)
+        for name in "dma_cases", "platform_cases":
+            module = boot.Module(self, "cases", name, root.TOP / "ci/cases")
+            good, said = module.rustfmt()
+            self.assertTrue(good, said)
 
 
 class Planted(boot.Case):

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Cases for what the platform bus runs on the driver's data.
+//!
+//! Any platform device will do: `cases.sh` gives one to the driver that has none. Each time that it
+//! is bound, the next case is run. What is printed here, it reads.
+
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use kernel::{
+    device::{Core, Start},
+    init::pin_init_scope,
+    new_platform_work, platform,
+    prelude::*,
+    time::{delay::fsleep, Delta},
+};
+
+/// Ends a case, as failed, unless `$condition` holds.
+macro_rules! check {
+    ($condition:expr) => {
+        if !$condition {
+            pr_err!(
+                "FAILED: {}:{}: {}\n",
+                file!(),
+                line!(),
+                stringify!($condition)
+            );
+            return Err(EIO);
+        }
+    };
+}
+
+/// How long anything may take, in milliseconds.
+const TIMEOUT: usize = 5000;
+
+/// In their order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Case {
+    Unbound,
+    StartFails,
+    Suspended,
+    ResumeFails,
+}
+
+const CASES: [Case; 4] = [
+    Case::Unbound,
+    Case::StartFails,
+    Case::Suspended,
+    Case::ResumeFails,
+];
+
+static BOUND: AtomicUsize = AtomicUsize::new(0);
+
+/// What was run.
+struct Runs {
+    count: AtomicUsize,
+    running: AtomicBool,
+}
+
+impl Runs {
+    fn new() -> Self {
+        Self {
+            count: AtomicUsize::new(0),
+            running: AtomicBool::new(false),
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    fn run(&self, f: impl FnOnce()) {
+        self.running.store(true, Ordering::SeqCst);
+        self.count.fetch_add(1, Ordering::SeqCst);
+        f();
+        self.running.store(false, Ordering::SeqCst);
+    }
+
+    /// It is run again and again.
+    fn go_on(&self) -> Result {
+        let count = self.count();
+        for _ in 0..TIMEOUT {
+            if self.count() >= count + 3 {
+                return Ok(());
+            }
+            fsleep(Delta::from_millis(1));
+        }
+        check!(self.count() >= count + 3);
+        Ok(())
+    }
+
+    /// It is not, and was not left running.
+    fn are_over(&self) -> Result {
+        check!(!self.running.load(Ordering::SeqCst));
+        let count = self.count();
+        fsleep(Delta::from_millis(20));
+        check!(self.count() == count);
+        Ok(())
+    }
+}
+
+struct Data<'bound> {
+    case: Case,
+    work: platform::Work<'bound>,
+    worked: Runs,
+}
+
+impl platform::WorkHandler for Data<'_> {
+    fn run(&self) {
+        self.worked.run(|| fsleep(Delta::from_millis(1)));
+        self.work.enqueue();
+    }
+}
+
+impl<'bound> Data<'bound> {
+    fn new(dev: &'bound platform::Device<Core<'_>>, case: Case) -> Result<Self> {
+        Ok(Self {
+            case,
+            work: new_platform_work!(dev)?,
+            worked: Runs::new(),
+        })
+    }
+
+    /// Nothing is running, and all of it does when it is begun.
+    fn begin(&self) -> Result {
+        self.are_over()?;
+        check!(self.work.enqueue());
+        self.go_on()
+    }
+
+    fn go_on(&self) -> Result {
+        self.worked.go_on()
+    }
+
+    fn are_over(&self) -> Result {
+        self.worked.are_over()
+    }
+
+    /// Nothing is running, nor can be.
+    fn are_stopped(&self) -> Result {
+        self.are_over()?;
+        check!(!self.work.enqueue());
+        check!(!self.work.enqueue_delayed(1));
+        check!(!self.work.cancel()?);
+        self.are_over()
+    }
+
+    fn start<'data>(&'data self, dev: &platform::Device<Start<'data>>) -> Result {
+        self.are_stopped()?;
+        dev.set_work(&self.work, self)?;
+        check!(dev.set_work(&self.work, self) == Err(EBUSY));
+        self.begin()
+    }
+
+    /// Prints how it ended.
+    fn ends(&self, when: &str, result: Result) {
+        match result {
+            Ok(()) => pr_info!("{:?}: {when}: ok\n", self.case),
+            Err(_) => pr_err!("FAILED: {:?}: {when}\n", self.case),
+        }
+    }
+}
+
+impl Drop for Data<'_> {
+    fn drop(&mut self) {
+        self.ends("dropped", self.are_stopped());
+    }
+}
+
+struct Cases;
+
+impl platform::Driver for Cases {
+    type IdInfo = ();
+    type Data<'bound> = Data<'bound>;
+
+    fn probe<'bound>(
+        dev: &'bound platform::Device<Core<'_>>,
+        _info: Option<&'bound ()>,
+    ) -> impl PinInit<Data<'bound>, Error> + 'bound {
+        pin_init_scope(move || {
+            let number = BOUND.fetch_add(1, Ordering::SeqCst);
+            let case = *CASES.get(number).ok_or(ENODEV)?;
+            Data::new(dev, case)
+        })
+    }
+
+    fn start<'data>(dev: &platform::Device<Start<'data>>, data: Pin<&'data Data<'_>>) -> Result {
+        let data = data.get_ref();
+        let result = data.start(dev);
+        data.ends("started", result);
+        match data.case {
+            Case::StartFails => Err(EBUSY),
+            _ => result,
+        }
+    }
+
+    fn unbind<'bound>(_: &'bound platform::Device<Core<'_>>, data: Pin<&Data<'bound>>) {
+        let result = match data.case {
+            Case::ResumeFails => data.are_stopped(),
+            _ => data.go_on(),
+        };
+        data.ends("unbound", result);
+    }
+
+    fn suspend<'bound>(_: &platform::Device<Core<'_>>, data: Pin<&Data<'bound>>) -> Result {
+        data.ends("suspended", data.go_on());
+        Ok(())
+    }
+
+    fn resume<'data>(_: &platform::Device<Start<'data>>, data: Pin<&'data Data<'_>>) -> Result {
+        data.ends("resumed", data.begin());
+        match data.case {
+            Case::ResumeFails => Err(EIO),
+            _ => Ok(()),
+        }
+    }
+}
+
+kernel::module_platform_driver! {
+    type: Cases,
+    name: "platform_cases",
+    author: "Seed dfb84e63 maintainers",
+    description: "Cases for what the platform bus runs on the driver's data",
+    license: "GPL",
+}
