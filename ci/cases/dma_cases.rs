@@ -55,6 +55,7 @@ mod sg;
 mod smp;
 mod streaming;
 mod suspend;
+mod timer;
 mod wait;
 mod work;
 
@@ -206,6 +207,9 @@ cases! {
             again { start: work::again_start, unbind: work::again_unbind },
             start_fails { start: work::start_fails_start, unbind: work::again_unbind, expect: Err(EBUSY) },
             interrupt { start: work::interrupt_start };
+        timer: runs { start: timer::runs_start },
+            again { start: timer::again_start, unbind: timer::again_unbind },
+            start_fails { start: timer::start_fails_start, unbind: timer::again_unbind, expect: Err(EBUSY) };
         sg: limits, limits_too_small, cleared;
         pool: kept;
         park: probe { start: park::probe_start, unbind: park::probe_unbind },
@@ -283,6 +287,7 @@ struct Kept<'bound> {
     polled: Option<irq::Polled<'bound>>,
     sleeper: Option<suspend::Sleeper<'bound>>,
     worker: Option<work::Worker<'bound>>,
+    ticker: Option<timer::Ticker<'bound>>,
     vectors: Option<pci::IrqVectorRegistration<'bound>>,
     shared: Option<lock::Shared<'bound>>,
     edu: Option<Edu<'bound>>,

@@ -11,7 +11,11 @@ use kernel::{
     init::pin_init_scope,
     new_platform_work, platform,
     prelude::*,
-    time::{delay::fsleep, Delta},
+    time::{
+        delay::fsleep,
+        hrtimer::{HrTimer, HrTimerCallbackContext, HrTimerHandler, HrTimerRestart},
+        Delta,
+    },
 };
 
 /// Ends a case, as failed, unless `$condition` holds.
@@ -102,6 +106,8 @@ struct Data<'bound> {
     case: Case,
     work: platform::Work<'bound>,
     worked: Runs,
+    timer: HrTimer<'bound>,
+    ticked: Runs,
 }
 
 impl platform::WorkHandler for Data<'_> {
@@ -111,12 +117,23 @@ impl platform::WorkHandler for Data<'_> {
     }
 }
 
+impl HrTimerHandler for Data<'_> {
+    fn run(&self, context: HrTimerCallbackContext<'_>) -> HrTimerRestart {
+        self.ticked.run(|| {
+            context.forward_now(Delta::from_millis(5));
+        });
+        HrTimerRestart::Restart
+    }
+}
+
 impl<'bound> Data<'bound> {
     fn new(dev: &'bound platform::Device<Core<'_>>, case: Case) -> Result<Self> {
         Ok(Self {
             case,
             work: new_platform_work!(dev)?,
             worked: Runs::new(),
+            timer: dev.new_hrtimer()?,
+            ticked: Runs::new(),
         })
     }
 
@@ -124,15 +141,18 @@ impl<'bound> Data<'bound> {
     fn begin(&self) -> Result {
         self.are_over()?;
         check!(self.work.enqueue());
+        check!(self.timer.start(Delta::ZERO));
         self.go_on()
     }
 
     fn go_on(&self) -> Result {
-        self.worked.go_on()
+        self.worked.go_on()?;
+        self.ticked.go_on()
     }
 
     fn are_over(&self) -> Result {
-        self.worked.are_over()
+        self.worked.are_over()?;
+        self.ticked.are_over()
     }
 
     /// Nothing is running, nor can be.
@@ -141,6 +161,8 @@ impl<'bound> Data<'bound> {
         check!(!self.work.enqueue());
         check!(!self.work.enqueue_delayed(1));
         check!(!self.work.cancel()?);
+        check!(!self.timer.start(Delta::ZERO));
+        check!(!self.timer.cancel()?);
         self.are_over()
     }
 
@@ -148,6 +170,8 @@ impl<'bound> Data<'bound> {
         self.are_stopped()?;
         dev.set_work(&self.work, self)?;
         check!(dev.set_work(&self.work, self) == Err(EBUSY));
+        dev.set_hrtimer(&self.timer, self)?;
+        check!(dev.set_hrtimer(&self.timer, self) == Err(EBUSY));
         self.begin()
     }
 

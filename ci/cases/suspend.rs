@@ -6,6 +6,7 @@ use crate::{
     coherent::bytes,
     edu,
     edu::Edu,
+    timer::{ticker, Ticker},
     work::{worker, Worker},
     Data, Test,
 };
@@ -86,6 +87,7 @@ fn prepare(test: &mut Test<'_, '_>, kind: IrqType) -> Result {
     test.kept.vectors = Some(test.dev.alloc_irq_vectors(1, 1, types)?);
     test.kept.dma = Some(dma);
     test.kept.worker = Some(Worker::new(test.dev)?);
+    test.kept.ticker = Some(Ticker::new(test.dev)?);
     test.kept.bytes = Some(bytes(dma, 64)?);
     test.kept.sleeper = Some(Sleeper {
         edu,
@@ -173,6 +175,7 @@ pub(crate) fn started<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<
     check!(dev.reset_and_set_master() == Err(EBUSY));
     park(data.dma()?)?;
     worker(data)?.go_on(dev)?;
+    ticker(data)?.go_on(dev)?;
     moves(data)
 }
 
@@ -183,6 +186,7 @@ static BEFORE: AtomicPtr<Data<'static>> = AtomicPtr::new(ptr::null_mut());
 fn last(data: &Data<'_>) -> Result {
     moves(data)?;
     worker(data)?.is_running()?;
+    ticker(data)?.is_running()?;
     sleeper(data)?.note();
     let this = ptr::from_ref(data).cast_mut().cast();
     // SAFETY: It is still there, and shared: devices are resumed before a driver is unbound, and no
@@ -190,6 +194,7 @@ fn last(data: &Data<'_>) -> Result {
     match unsafe { BEFORE.swap(this, Ordering::SeqCst).as_ref() } {
         Some(before) => {
             worker(before)?.is_stopped()?;
+            ticker(before)?.is_stopped()?;
             is_muted(before)
         }
         None => Ok(()),
@@ -212,13 +217,15 @@ fn awake(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     let dma = data.dma()?;
     check!(dma.parked() == Parked::default());
     is_muted(data)?;
-    // Work goes on from here, but for the time of a reset.
+    // These go on from here, but for the time of a reset.
     worker(data)?.begin()?;
+    ticker(data)?.begin()?;
     // What is dropped is kept again, though mastering is off yet.
     park(dma)?;
     set_master(dev, data)?;
     check!(dev.reset_and_set_master() == Err(EBUSY));
     worker(data)?.begin_again()?;
+    ticker(data)?.begin_again()?;
     moves(data)
 }
 
@@ -277,6 +284,7 @@ pub(crate) fn resume_fails_unbind(_dev: &pci::Device<Core<'_>>, data: &Data<'_>)
     if sleeper.resumed() == 1 {
         check!(data.dma()?.parked() == Parked::default());
         worker(data)?.is_stopped()?;
+        ticker(data)?.is_stopped()?;
         return is_muted(data);
     }
     moves(data)
