@@ -55,6 +55,7 @@ mod sg;
 mod smp;
 mod streaming;
 mod suspend;
+mod thread;
 mod timer;
 mod wait;
 mod work;
@@ -207,6 +208,9 @@ cases! {
             again { start: work::again_start, unbind: work::again_unbind },
             start_fails { start: work::start_fails_start, unbind: work::again_unbind, expect: Err(EBUSY) },
             interrupt { start: work::interrupt_start };
+        thread: runs { start: thread::runs_start }, ends { start: thread::ends_start },
+            again { start: thread::again_start, unbind: thread::again_unbind },
+            start_fails { start: thread::start_fails_start, unbind: thread::again_unbind, expect: Err(EBUSY) };
         timer: runs { start: timer::runs_start },
             again { start: timer::again_start, unbind: timer::again_unbind },
             start_fails { start: timer::start_fails_start, unbind: timer::again_unbind, expect: Err(EBUSY) };
@@ -288,6 +292,7 @@ struct Kept<'bound> {
     sleeper: Option<suspend::Sleeper<'bound>>,
     worker: Option<work::Worker<'bound>>,
     ticker: Option<timer::Ticker<'bound>>,
+    runner: Option<thread::Runner<'bound>>,
     vectors: Option<pci::IrqVectorRegistration<'bound>>,
     shared: Option<lock::Shared<'bound>>,
     edu: Option<Edu<'bound>>,

@@ -8,13 +8,14 @@
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use kernel::{
     device::{Core, Start},
+    driver::{ShouldStop, Thread, ThreadHandler},
     init::pin_init_scope,
     new_platform_work, platform,
     prelude::*,
     time::{
         delay::fsleep,
         hrtimer::{HrTimer, HrTimerCallbackContext, HrTimerHandler, HrTimerRestart},
-        Delta,
+        msecs_to_jiffies, Delta,
     },
 };
 
@@ -108,6 +109,8 @@ struct Data<'bound> {
     worked: Runs,
     timer: HrTimer<'bound>,
     ticked: Runs,
+    thread: Thread<'bound>,
+    looped: Runs,
 }
 
 impl platform::WorkHandler for Data<'_> {
@@ -126,6 +129,17 @@ impl HrTimerHandler for Data<'_> {
     }
 }
 
+impl ThreadHandler for Data<'_> {
+    fn run(&self, stop: &ShouldStop<'_>) {
+        self.looped.run(|| {
+            while stop.wait(msecs_to_jiffies(1)) {
+                self.looped.count.fetch_add(1, Ordering::SeqCst);
+            }
+            fsleep(Delta::from_millis(20));
+        });
+    }
+}
+
 impl<'bound> Data<'bound> {
     fn new(dev: &'bound platform::Device<Core<'_>>, case: Case) -> Result<Self> {
         Ok(Self {
@@ -134,20 +148,31 @@ impl<'bound> Data<'bound> {
             worked: Runs::new(),
             timer: dev.new_hrtimer()?,
             ticked: Runs::new(),
+            thread: dev.new_thread()?,
+            looped: Runs::new(),
         })
     }
 
-    /// Nothing is running, and all of it does when it is begun.
+    /// Work and the timer are not running, and do when they are begun.
     fn begin(&self) -> Result {
         self.are_over()?;
         check!(self.work.enqueue());
         check!(self.timer.start(Delta::ZERO));
-        self.go_on()
+        self.worked.go_on()?;
+        self.ticked.go_on()
+    }
+
+    /// As [`begin`](Self::begin). The thread runs when this has succeeded.
+    fn resume(&self) -> Result {
+        self.looped.are_over()?;
+        self.begin()?;
+        self.looped.are_over()
     }
 
     fn go_on(&self) -> Result {
         self.worked.go_on()?;
-        self.ticked.go_on()
+        self.ticked.go_on()?;
+        self.looped.go_on()
     }
 
     fn are_over(&self) -> Result {
@@ -163,6 +188,8 @@ impl<'bound> Data<'bound> {
         check!(!self.work.cancel()?);
         check!(!self.timer.start(Delta::ZERO));
         check!(!self.timer.cancel()?);
+        self.thread.wake();
+        self.looped.are_over()?;
         self.are_over()
     }
 
@@ -172,7 +199,10 @@ impl<'bound> Data<'bound> {
         check!(dev.set_work(&self.work, self) == Err(EBUSY));
         dev.set_hrtimer(&self.timer, self)?;
         check!(dev.set_hrtimer(&self.timer, self) == Err(EBUSY));
-        self.begin()
+        dev.run_thread(&self.thread, c"platform_cases", self)?;
+        check!(dev.run_thread(&self.thread, c"platform_cases", self) == Err(EBUSY));
+        self.begin()?;
+        self.go_on()
     }
 
     /// Prints how it ended.
@@ -231,7 +261,7 @@ impl platform::Driver for Cases {
     }
 
     fn resume<'data>(_: &platform::Device<Start<'data>>, data: Pin<&'data Data<'_>>) -> Result {
-        data.ends("resumed", data.begin());
+        data.ends("resumed", data.resume());
         match data.case {
             Case::ResumeFails => Err(EIO),
             _ => Ok(()),

@@ -6,6 +6,7 @@ use crate::{
     coherent::bytes,
     edu,
     edu::Edu,
+    thread::{runner, Runner},
     timer::{ticker, Ticker},
     work::{worker, Worker},
     Data, Test,
@@ -88,6 +89,7 @@ fn prepare(test: &mut Test<'_, '_>, kind: IrqType) -> Result {
     test.kept.dma = Some(dma);
     test.kept.worker = Some(Worker::new(test.dev)?);
     test.kept.ticker = Some(Ticker::new(test.dev)?);
+    test.kept.runner = Some(Runner::new(test.dev)?);
     test.kept.bytes = Some(bytes(dma, 64)?);
     test.kept.sleeper = Some(Sleeper {
         edu,
@@ -176,6 +178,7 @@ pub(crate) fn started<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<
     park(data.dma()?)?;
     worker(data)?.go_on(dev)?;
     ticker(data)?.go_on(dev)?;
+    runner(data)?.go_on(dev)?;
     moves(data)
 }
 
@@ -187,6 +190,7 @@ fn last(data: &Data<'_>) -> Result {
     moves(data)?;
     worker(data)?.is_running()?;
     ticker(data)?.is_running()?;
+    runner(data)?.is_running()?;
     sleeper(data)?.note();
     let this = ptr::from_ref(data).cast_mut().cast();
     // SAFETY: It is still there, and shared: devices are resumed before a driver is unbound, and no
@@ -195,6 +199,7 @@ fn last(data: &Data<'_>) -> Result {
         Some(before) => {
             worker(before)?.is_stopped()?;
             ticker(before)?.is_stopped()?;
+            runner(before)?.is_stopped()?;
             is_muted(before)
         }
         None => Ok(()),
@@ -220,12 +225,15 @@ fn awake(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     // These go on from here, but for the time of a reset.
     worker(data)?.begin()?;
     ticker(data)?.begin()?;
+    // Threads do when this has succeeded.
+    runner(data)?.is_stopped()?;
     // What is dropped is kept again, though mastering is off yet.
     park(dma)?;
     set_master(dev, data)?;
     check!(dev.reset_and_set_master() == Err(EBUSY));
     worker(data)?.begin_again()?;
     ticker(data)?.begin_again()?;
+    runner(data)?.is_stopped()?;
     moves(data)
 }
 
@@ -241,6 +249,7 @@ fn noted(result: Result) -> Result {
 pub(crate) fn unbind(_dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {
     let sleeper = sleeper(data)?;
     check!(sleeper.suspended() == sleeper.resumed());
+    runner(data)?.is_running_if_ever()?;
     pr_info!("suspended {} times\n", sleeper.suspended());
     moves(data)
 }
@@ -285,6 +294,7 @@ pub(crate) fn resume_fails_unbind(_dev: &pci::Device<Core<'_>>, data: &Data<'_>)
         check!(data.dma()?.parked() == Parked::default());
         worker(data)?.is_stopped()?;
         ticker(data)?.is_stopped()?;
+        runner(data)?.is_stopped()?;
         return is_muted(data);
     }
     moves(data)

@@ -536,3 +536,50 @@ impl HrTimerHandler for H<'_> {
         HrTimerRestart::NoRestart
     }
 }
+
+//# a thread for longer than the binding | lifetime may not live long enough
+pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<driver::Thread<'bound>> { //~ pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<driver::Thread<'static>> {
+    dev.new_thread()
+}
+
+//# a thread on something that is gone before the bus stops it | `local` does not live long enough
+use driver::*;
+pub struct H(u32);
+impl ThreadHandler for H {
+    fn run(&self, _: &ShouldStop<'_>) { core::hint::black_box(self.0); }
+}
+pub fn start<'data>(dev: &pci::Device<Start<'data>>, thread: &Thread<'_>, data: &'data H) -> Result {
+    let local = H(data.0);
+    dev.run_thread(thread, c"test", data)?; //~ dev.run_thread(thread, c"test", &local)?;
+    drop(local);
+    Ok(())
+}
+
+//# a thread of a platform device on something that is gone before the bus stops it | `local` does not live long enough
+use driver::*;
+use kernel::platform;
+pub struct H(u32);
+impl ThreadHandler for H {
+    fn run(&self, _: &ShouldStop<'_>) { core::hint::black_box(self.0); }
+}
+pub fn start<'data>(dev: &platform::Device<Start<'data>>, thread: &Thread<'_>, data: &'data H) -> Result {
+    let local = H(data.0);
+    dev.run_thread(thread, c"test", data)?; //~ dev.run_thread(thread, c"test", &local)?;
+    drop(local);
+    Ok(())
+}
+
+//# a thread on what may not be used by another one | cannot be shared between threads safely
+pub struct H(AtomicU32); //~ pub struct H(Cell<u32>);
+use core::{cell::Cell, sync::atomic::AtomicU32};
+use driver::*;
+impl ThreadHandler for H {
+    fn run(&self, _: &ShouldStop<'_>) { let _ = (self.0.as_ptr(), core::mem::size_of::<Cell<AtomicU32>>()); }
+}
+
+//# what tells a thread to stop, in another one | cannot be sent between threads safely
+pub fn other<T: Send>(_: T) {}
+pub fn here<T>(_: T) {}
+pub fn run(stop: driver::ShouldStop<'_>) {
+    here(stop); //~ other(stop);
+}

@@ -43,7 +43,7 @@ FIRST = {
     "dma.rs": "setup", "dma/binding.rs": "park order", "dma/coherent.rs": "coherent access",
     "dma/noncoherent.rs": "streaming", "dma/plain.rs": "access",
     "dma/page_box.rs": "streaming", "dma/pool.rs": "pool", "dma/setup.rs": "setup", "dma/streaming.rs": "streaming", "driver.rs": "order",
-    "driver/work.rs": "work", "interrupt.rs": "lock", "io.rs": "io access", "pci.rs": "order pci_device", "pci/bar.rs": "pci_device io", "pci/config.rs": "config",
+    "driver/thread.rs": "thread", "driver/work.rs": "work", "interrupt.rs": "lock", "io.rs": "io access", "pci.rs": "order pci_device", "pci/bar.rs": "pci_device io", "pci/config.rs": "config",
     "pci/irq.rs": "irq handler", "pci/port.rs": "io", "pci/work.rs": "work", "scatterlist.rs": "sg", "sync/completion.rs": "wait",
     "time/hrtimer.rs": "timer",
 }  # fmt: skip
