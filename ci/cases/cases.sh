@@ -773,6 +773,68 @@ group_platform()
 	leaked "platform"
 }
 
+# becomes STATE DEVICE: waits until its power is so.
+becomes()
+{
+	local i state
+	for ((i = 0; i < 100; i++)); do
+		read -r state <"$PCI/$2/power/runtime_status"
+		[ "$state" != "$1" ] || return 0
+		sleep 0.1
+	done
+	why="it is $state, not $1"
+}
+
+# A device that is not in use is suspended, once user space has allowed it.
+group_runtime()
+{
+	local device why= log= state when i
+	start
+	if [ ! -e /sys/power/pm_test ]; then
+		verdict "runtime" "no test of it in this kernel"
+		return
+	fi
+	device=$(devices edu)
+	device=${device%%$'\n'*}
+	for when in "for the first time" "after a guard was leaked"; do
+		why=
+		take 10 "$device"
+		sleep 0.3
+		read -r state <"$PCI/$device/power/runtime_status"
+		[ "$state" = active ] || why="$state, though it may not be"
+		echo auto >"$PCI/$device/power/control"
+		for ((i = 0; i < 60; i++)); do
+			news
+			count ": it is not used any more"
+			[ $COUNT -eq 0 ] || break
+			sleep 0.5
+		done
+		becomes suspended "$device"
+		sleep_to freeze platform
+		[ -z "$SAID" ] || why="the system was not suspended: $SAID"
+		echo on >"$PCI/$device/power/control"
+		becomes active "$device"
+		echo auto >"$PCI/$device/power/control"
+		becomes suspended "$device"
+		give_back ": in use 6 times, suspended enough times" "$device"
+		echo on >"$PCI/$device/power/control"
+		nothing_left "suspended when it is not in use, $when" "$why"
+	done
+
+	why=
+	take 11 "$device"
+	echo auto >"$PCI/$device/power/control"
+	sleep_to freeze platform
+	[ -z "$SAID" ] || why="the system was not suspended: $SAID"
+	read -r state <"$PCI/$device/power/runtime_status"
+	[ "$state" = active ] || why="$state, though the driver has not asked for it"
+	give_back ": suspended with the system 1 times" "$device"
+	echo on >"$PCI/$device/power/control"
+	nothing_left "not suspended by itself if the driver does not ask for it" "$why"
+	unload || why="not unloaded"
+	nothing_left "runtime" "$why"
+}
+
 # What is bound when the guest ends is shut down; what comes of it, only the console tells.
 group_shutdown()
 {

@@ -49,6 +49,7 @@ mod order;
 mod park;
 mod pci_device;
 mod pool;
+mod runtime;
 mod setup;
 mod several;
 mod sg;
@@ -161,6 +162,11 @@ cases! {
             shut_down { start: suspend::started, shutdown: suspend::shut_down_at_last },
             late { start: suspend::late_started, suspend: Some(suspend::late_suspended),
                 resume: suspend::late_resumed, unbind: suspend::late_unbind };
+        runtime: in_use { start: runtime::started, suspend: Some(runtime::suspended),
+                resume: runtime::resumed, unbind: runtime::unbind },
+            not_asked_for { start: runtime::not_asked_for_started, suspend: Some(runtime::not_asked_for_suspended),
+                resume: runtime::not_asked_for_resumed, unbind: runtime::not_asked_for_unbind },
+            start_fails { start: runtime::start_fails_start, expect: Err(EBUSY) };
         pci_device: ids { leaks: LEN }, contexts, references, printing, resources, enable, bar_not_enabled,
             bar_missing, bar_size, bar_twice, bar_read;
         config: space, capabilities, master, extended { device: NVME };
@@ -293,6 +299,7 @@ struct Kept<'bound> {
     worker: Option<work::Worker<'bound>>,
     ticker: Option<timer::Ticker<'bound>>,
     runner: Option<thread::Runner<'bound>>,
+    user: Option<runtime::User<'bound>>,
     vectors: Option<pci::IrqVectorRegistration<'bound>>,
     shared: Option<lock::Shared<'bound>>,
     edu: Option<Edu<'bound>>,

@@ -16,7 +16,7 @@ class Configuration:
     """What all have: the kernel is built, and passes its own tests; then the cases pass."""
 
     config = arguments = ()
-    groups, times, least = "bind info other load shells suspend remove gone platform cases shutdown", 100, 130
+    groups, times, least = "bind info other load shells suspend runtime remove gone platform cases shutdown", 100, 130
 
     def test_cases(self):
         options = [word for file in self.config for word in ("--config", CONFIG / file)] + list(self.arguments)

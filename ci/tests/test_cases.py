@@ -9,7 +9,7 @@ import root
 class Plain(boot.Case):
     def test_cases(self):
         cases.build(self)
-        status, output, module = cases.guest(self, "bind info other load shells suspend remove gone platform cases shutdown")
+        status, output, module = cases.guest(self, "bind info other load shells suspend runtime remove gone platform cases shutdown")
         self.assertEqual(status, 0, output)
         cases.shut_down(self, (module.obj / "console.log").read_text(errors="replace"))
         self.note = f"{cases.passed(output)} cases"
