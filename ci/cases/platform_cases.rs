@@ -233,6 +233,7 @@ impl platform::Driver for Cases {
         pin_init_scope(move || {
             let number = BOUND.fetch_add(1, Ordering::SeqCst);
             let case = *CASES.get(number).ok_or(ENODEV)?;
+            pr_info!("platform::{case:?}: begin\n");
             Data::new(dev, case)
         })
     }

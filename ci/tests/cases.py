@@ -88,5 +88,5 @@ def what_failed(status, output, obj):
         return failed
     error = re.findall(r"^error: (.*)", output, re.M) or [f"exit status {status}"]
     console = (obj / "console.log").read_text(errors="replace")
-    begun = re.findall(r"dma_cases: (\w+::\w+): begin$", console, re.M)
+    begun = re.findall(r"_cases: (\w+::\w+): begin$", console, re.M)
     return [f"{error[0]}, in {begun[-1] if begun else 'no case'}"]
