@@ -724,6 +724,101 @@ group_suspend()
 	nothing_left "suspend" "$why"
 }
 
+# inject PORT fatal|other: an error of a port, and all behind it; waits until C is through with it, and
+# adds to $why if it does not say that the devices were "$3".
+inject()
+{
+	local port=${1##*/} status='\0\0\4\0' i # a malformed packet
+	[ "$2" = fatal ] || status='\0\100\0\0' # a completion that did not come
+	news
+	log=
+	port=${port#*:}
+	# Bus, device, function; the errors not corrected, and corrected; the header; the domain.
+	printf "\\x${port%%:*}\\x$(printf %x $((16#${port:3:2})))\\x${port##*.}\\0$status"'\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0' >/dev/aer_inject || {
+		why="no error can be injected"
+		return
+	}
+	for ((i = 0; i < 200; i++)); do
+		[[ $log != *": device recovery "* ]] || break
+		sleep 0.1
+		news
+	done
+	[[ $log == *": AER: device recovery $3"* ]] || why="not $3: ${log##*AER: }"
+	[[ $log != *": FAILED: "* ]] || why=${log#*: FAILED: }
+	why=${why%%$'\n'*}
+}
+
+# errors NUMBER WORDS NAME ERROR...: the devices of a port are bound for a case; there are errors of the port;
+# each device says what it was told. An error is its kind, and how it should end.
+errors()
+{
+	local number=$1 words=$2 name=$3 why= log= error
+	shift 3
+	take "$number" "${behind[@]}"
+	for error; do
+		inject "$port" ${error/:/ }
+	done
+	give_back "dma_cases: told [$words]" "${behind[@]}"
+	nothing_left "$name" "$why"
+}
+
+# There are errors of a port that has two devices. Those are recovered, or not. They are cases 10 to 16.
+group_errors()
+{
+	local device port= behind=() path why log
+	if [ ! -e /dev/aer_inject ]; then
+		verdict "errors" "none can be injected in this kernel"
+		return
+	fi
+	start
+	for device in $(devices edu); do
+		path=$(readlink -f "$PCI/$device/..")
+		if [[ ${path##*/} == 0000:* && $path == "$port" ]]; then
+			behind=("$behind" "$device")
+			break
+		fi
+		port=$path behind=$device
+	done
+	if [ ${#behind[@]} -ne 2 ]; then
+		verdict "errors" "no port has two devices"
+		return
+	fi
+	errors 10 "1, 1, 1" "a fatal error" fatal:successful
+	errors 10 "3, 3, 3" "three fatal errors" fatal:successful fatal:successful fatal:successful
+	errors 11 "2, 2, 2" "a fatal error, with an interrupt by line" fatal:successful fatal:successful
+	errors 12 "2, 0, 2" "an error that is not fatal" other:successful other:successful
+	errors 12 "3, 1, 3" "a fatal error, between others" other:successful fatal:successful other:successful
+	errors 13 "2, 2, 2" "an error without a reset" other:successful other:successful
+	errors 14 "1, 1, 0" "a device that is not brought up" fatal:failed
+	errors 16 "0, 0, 0" "a driver that can't recover" other:failed
+
+	# Those that were not resumed are not told, but can be resumed after that.
+	if [ -e /sys/power/pm_test ]; then
+		why=
+		take 7 "${behind[@]}"
+		sleep_to freeze platform
+		[ -z "$SAID" ] || why="not suspended: $SAID"
+		inject "$port" fatal successful
+		sleep_to freeze platform
+		[ -z "$SAID" ] || why="not suspended: $SAID"
+		give_back ": resumed 2 times" "${behind[@]}"
+		nothing_left "an error of devices that were not resumed" "$why"
+
+		why=
+		take 15 "${behind[@]}"
+		inject "$port" fatal failed
+		sleep_to freeze platform
+		[ -z "$SAID" ] || why="not suspended: $SAID"
+		give_back "dma_cases: told [1, 0, 0]" "${behind[@]}"
+		nothing_left "devices that were given up are resumed" "$why"
+	fi
+	# At last: nobody gives them their configuration back.
+	errors 15 "1, 0, 0" "a device that is given up" fatal:failed fatal:failed
+	why=
+	unload || why="not unloaded"
+	nothing_left "errors" "$why"
+}
+
 # What the platform bus runs on the driver's data. The driver is given a device that has none, and never
 # touches it.
 group_platform()
@@ -798,7 +893,7 @@ group_runtime()
 	device=${device%%$'\n'*}
 	for when in "for the first time" "after a guard was leaked"; do
 		why=
-		take 10 "$device"
+		take 17 "$device"
 		sleep 0.3
 		read -r state <"$PCI/$device/power/runtime_status"
 		[ "$state" = active ] || why="$state, though it may not be"
@@ -822,7 +917,7 @@ group_runtime()
 	done
 
 	why=
-	take 11 "$device"
+	take 18 "$device"
 	echo auto >"$PCI/$device/power/control"
 	sleep_to freeze platform
 	[ -z "$SAID" ] || why="the system was not suspended: $SAID"

@@ -8,7 +8,7 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
-    device::{Core, Start},
+    device::{Bound, Core, Start},
     dma::{self, Coherent, Dma, DmaMask, FromDevice, Mapping, ToDevice},
     init::pin_init_scope,
     pci,
@@ -49,6 +49,7 @@ mod order;
 mod park;
 mod pci_device;
 mod pool;
+mod recovery;
 mod runtime;
 mod setup;
 mod several;
@@ -75,6 +76,16 @@ struct Case {
         Option<for<'a, 'core, 'bound> fn(&'a pci::Device<Core<'core>>, &'a Data<'bound>) -> Result>,
     resume: for<'data, 'bound> fn(&pci::Device<Start<'data>>, &'data Data<'bound>) -> Result,
     shutdown: for<'a, 'core, 'bound> fn(&'a pci::Device<Core<'core>>, &'a Data<'bound>),
+    /// Without, the driver can't recover devices.
+    error_detected: Option<
+        for<'a, 'bound> fn(
+            &'a pci::Device<Bound>,
+            &'a Data<'bound>,
+            pci::ChannelState,
+        ) -> pci::ErsResult,
+    >,
+    slot_reset: for<'data, 'bound> fn(&pci::Device<Start<'data>>, &'data Data<'bound>) -> Result,
+    error_resume: for<'data, 'bound> fn(&pci::Device<Start<'data>>, &'data Data<'bound>),
     /// The error with which the initialiser of the data fails, when there is more in it already.
     init: Result,
     /// With what it ends.
@@ -103,6 +114,9 @@ const CASE: Case = Case {
     suspend: None,
     resume: |_, _| Err(EIO),
     shutdown: |_, _| (),
+    error_detected: None,
+    slot_reset: |_, _| Err(EIO),
+    error_resume: |_, _| (),
     init: Ok(()),
     expect: Ok(()),
     leaks: 0,
@@ -162,6 +176,23 @@ cases! {
             shut_down { start: suspend::started, shutdown: suspend::shut_down_at_last },
             late { start: suspend::late_started, suspend: Some(suspend::late_suspended),
                 resume: suspend::late_resumed, unbind: suspend::late_unbind };
+        recovery: fatal { start: recovery::started, error_detected: Some(recovery::frozen),
+                slot_reset: recovery::reset, error_resume: recovery::resumed, unbind: recovery::unbind },
+            line { start: recovery::started, error_detected: Some(recovery::frozen),
+                slot_reset: recovery::reset, error_resume: recovery::resumed, unbind: recovery::unbind },
+            goes_on { start: recovery::started, error_detected: Some(recovery::optimistic),
+                slot_reset: recovery::reset, error_resume: recovery::resumed, unbind: recovery::unbind },
+            not_reset { start: recovery::started, error_detected: Some(recovery::normal),
+                slot_reset: recovery::claimed, error_resume: recovery::resumed,
+                unbind: recovery::unbind },
+            fails { start: recovery::started, error_detected: Some(recovery::frozen),
+                slot_reset: recovery::reset_fails, error_resume: recovery::resumed,
+                unbind: recovery::fails_unbind },
+            gives_up { start: recovery::started, suspend: Some(suspend::suspended),
+                resume: suspend::resumed, error_detected: Some(recovery::pessimistic),
+                slot_reset: recovery::reset, error_resume: recovery::resumed,
+                unbind: recovery::gives_up_unbind },
+            unable { start: recovery::started, unbind: recovery::unbind };
         runtime: in_use { start: runtime::started, suspend: Some(runtime::suspended),
                 resume: runtime::resumed, unbind: runtime::unbind },
             not_asked_for { start: runtime::not_asked_for_started, suspend: Some(runtime::not_asked_for_suspended),
@@ -296,6 +327,7 @@ struct Kept<'bound> {
     slow: Option<irq::Slow<'bound>>,
     polled: Option<irq::Polled<'bound>>,
     sleeper: Option<suspend::Sleeper<'bound>>,
+    told: recovery::Told,
     worker: Option<work::Worker<'bound>>,
     ticker: Option<timer::Ticker<'bound>>,
     runner: Option<thread::Runner<'bound>>,
@@ -377,7 +409,7 @@ impl Drop for Last<'_> {
 
 struct Cases;
 
-/// As a driver that does not say how the device is suspended.
+/// As a driver that does not say how the device is suspended, or recovered.
 struct Unable;
 
 impl pci::Driver for Unable {
@@ -493,6 +525,31 @@ impl pci::Driver for Cases {
 
     fn shutdown<'bound>(dev: &pci::Device<Core<'_>>, data: Pin<&Data<'bound>>) {
         (data.last.0.shutdown)(dev, data.get_ref());
+    }
+
+    fn error_detected<'bound>(
+        dev: &pci::Device<Bound>,
+        data: Pin<&Data<'bound>>,
+        state: pci::ChannelState,
+    ) -> pci::ErsResult {
+        match data.last.0.error_detected {
+            Some(error_detected) => error_detected(dev, data.get_ref(), state),
+            None => Unable::error_detected(dev, data, state),
+        }
+    }
+
+    fn slot_reset<'data, 'bound>(
+        dev: &pci::Device<Start<'data>>,
+        data: Pin<&'data Data<'bound>>,
+    ) -> Result {
+        (data.last.0.slot_reset)(dev, data.get_ref())
+    }
+
+    fn error_resume<'data, 'bound>(
+        dev: &pci::Device<Start<'data>>,
+        data: Pin<&'data Data<'bound>>,
+    ) {
+        (data.last.0.error_resume)(dev, data.get_ref());
     }
 }
 

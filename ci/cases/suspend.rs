@@ -29,7 +29,7 @@ use kernel::{
 
 /// Whose handler must not be called while the device is suspended.
 pub(crate) struct Sleeper<'bound> {
-    edu: Edu<'bound>,
+    pub(crate) edu: Edu<'bound>,
     done: Pin<KBox<Completion>>,
     /// How often the handler was called, also for others that share the line.
     calls: AtomicUsize,
@@ -53,7 +53,7 @@ impl Handler for Sleeper<'_> {
 }
 
 impl Sleeper<'_> {
-    fn note(&self) {
+    pub(crate) fn note(&self) {
         self.noted
             .store(self.calls.load(Ordering::SeqCst), Ordering::SeqCst);
     }
@@ -68,7 +68,7 @@ impl Sleeper<'_> {
         Ok(())
     }
 
-    fn resumed(&self) -> usize {
+    pub(crate) fn resumed(&self) -> usize {
         self.resumed.load(Ordering::SeqCst)
     }
 
@@ -77,7 +77,7 @@ impl Sleeper<'_> {
     }
 }
 
-fn sleeper<'a, 'bound>(data: &'a Data<'bound>) -> Result<&'a Sleeper<'bound>> {
+pub(crate) fn sleeper<'a, 'bound>(data: &'a Data<'bound>) -> Result<&'a Sleeper<'bound>> {
     data.kept.sleeper.as_ref().ok_or(EINVAL)
 }
 
@@ -117,7 +117,7 @@ pub(crate) use self::line as shut_down;
 pub(crate) use self::line as stopped;
 
 /// The device copies, and raises an interrupt.
-fn moves(data: &Data<'_>) -> Result {
+pub(crate) fn moves(data: &Data<'_>) -> Result {
     let (sleeper, memory) = (sleeper(data)?, data.bytes()?);
     let mut found = [0; 64];
     memory.copy_from_slice(&[0; 64]);
@@ -133,7 +133,7 @@ fn moves(data: &Data<'_>) -> Result {
 }
 
 /// The device does not reach memory, and its handler is not called.
-fn is_muted(data: &Data<'_>) -> Result {
+pub(crate) fn is_muted(data: &Data<'_>) -> Result {
     let (sleeper, memory) = (sleeper(data)?, data.bytes()?);
     let mut found = [0; 64];
     memory.copy_from_slice(&[0xee; 64]);
@@ -161,7 +161,7 @@ fn request<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Res
 }
 
 /// Drops memory, and a pool whose object was dropped.
-fn park(dma: Dma<'_>) -> Result {
+pub(crate) fn park(dma: Dma<'_>) -> Result {
     drop(bytes(dma, 4096)?);
     let pool = Pool::<[u8; 64]>::new(dma, c"suspend", 64, 0)?;
     drop(PoolCoherent::zeroed(&pool, GFP_KERNEL)?);
@@ -182,8 +182,9 @@ pub(crate) fn started<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<
     moves(data)
 }
 
-/// The data of the device that was suspended, or shut down, before this one, unless it was resumed.
-static BEFORE: AtomicPtr<Data<'static>> = AtomicPtr::new(ptr::null_mut());
+/// The data of the device that was suspended, shut down, or stopped after an error, before this one,
+/// unless it was brought up again.
+pub(crate) static BEFORE: AtomicPtr<Data<'static>> = AtomicPtr::new(ptr::null_mut());
 
 /// The device is up, and the one before it is muted.
 fn last(data: &Data<'_>) -> Result {

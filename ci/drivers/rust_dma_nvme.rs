@@ -16,6 +16,9 @@
 //! into scatter-gather tables, the lists of their pages are from a pool, and what the controller
 //! says of itself goes to a streaming mapping.
 //!
+//! All of it is read anew when the system was suspended, and after an error from which the controller
+//! was recovered by a reset.
+//!
 //! The two `unsafe` blocks are claims: that the controller has finished with a table, and with a
 //! list, since it has completed all commands.
 //!
@@ -35,14 +38,14 @@
 use core::fmt::{self, Write};
 use kernel::{
     byteorder::{Le16, Le32, Le64},
-    device::{Core, Start},
+    device::{Bound, Core, Start},
     dma::{Coherent, Dma, DmaMask, FromDevice, Mapping, PageBox, Pool, PoolBox, PoolCoherent},
     fmt,
     init::{pin_init_array_from_fn, pin_init_scope},
-    io::{io_project, io_read, Io},
+    io::{io_project, io_read, io_write, Io},
     irq::{Flags, IrqReturn, ThreadedHandler},
     new_mutex,
-    pci::{self, IrqType, IrqTypes},
+    pci::{self, ChannelState, ErsResult, IrqType, IrqTypes},
     prelude::*,
     scatterlist::{Owned, SGTable},
     str::CString,
@@ -247,6 +250,16 @@ impl<'bound> Queue<'bound> {
             head: 0,
             phase: 1,
         })
+    }
+
+    /// Empties it, as the controller has forgotten it.
+    fn clear(&mut self) -> Result {
+        for number in 0..self.entries() {
+            let entry = io_project!(self.completions, [try: number]);
+            io_write!(entry, .status, Le16::default());
+        }
+        (self.tail, self.head, self.phase) = (0, 0, 1);
+        Ok(())
     }
 
     fn entries(&self) -> usize {
@@ -827,6 +840,36 @@ impl pci::Driver for RustDmaNvme {
             dev_err!(dev, "does not stop\n");
         }
         dev_info!(dev, "goodbye, {} bytes parked\n", nvme.dma.parked().bytes);
+    }
+
+    fn suspend<'bound>(_: &pci::Device<Core<'_>>, nvme: Pin<&Nvme<'bound>>) -> Result {
+        nvme.disable()
+    }
+
+    // After an error, it is called for the reset of the slot, too.
+    fn resume<'data>(dev: &pci::Device<Start<'data>>, nvme: Pin<&'data Nvme<'_>>) -> Result {
+        dev.reset_and_set_master()?;
+        nvme.admin.lock().clear()?;
+        for reader in &nvme.readers {
+            reader.work.lock().queue.clear()?;
+        }
+        nvme.start(dev)
+    }
+
+    fn error_detected(
+        dev: &pci::Device<Bound>,
+        _: Pin<&Nvme<'_>>,
+        state: ChannelState,
+    ) -> ErsResult {
+        dev_info!(dev, "error, channel {state:?}\n");
+        match state {
+            ChannelState::Normal => ErsResult::CanRecover,
+            _ => ErsResult::NeedReset,
+        }
+    }
+
+    fn error_resume<'data>(dev: &pci::Device<Start<'data>>, _: Pin<&'data Nvme<'_>>) {
+        dev_info!(dev, "recovered\n");
     }
 }
 

@@ -37,6 +37,7 @@ TRIALS = (
     with_cases("pages that were freed", "bind cases", append=(*FREED, QUIET)),
     with_cases("bounce buffers", "cases", append=(*FREED, QUIET, "swiotlb=force")),
     with_cases("an IOMMU", "cases", append=(*FREED[1:], QUIET), qemu=arch.ARCHES["x86_64"].iommu.qemu),
+    with_cases("errors", "errors", append=(*FREED[1:], QUIET), qemu=cases.ERRORS),
 )
 # The cases that are for some code, and tried first: the modules of ci/cases by files below rust/kernel.
 FIRST = {
@@ -44,7 +45,7 @@ FIRST = {
     "dma/noncoherent.rs": "streaming", "dma/plain.rs": "access",
     "dma/page_box.rs": "streaming", "dma/pool.rs": "pool", "dma/setup.rs": "setup", "dma/streaming.rs": "streaming", "driver.rs": "order",
     "driver/thread.rs": "thread", "driver/work.rs": "work", "interrupt.rs": "lock", "io.rs": "io access", "pci.rs": "order pci_device", "pci/bar.rs": "pci_device io", "pci/config.rs": "config",
-    "pci/irq.rs": "irq handler", "pci/port.rs": "io", "pci/work.rs": "work", "scatterlist.rs": "sg", "sync/completion.rs": "wait",
+    "pci/irq.rs": "irq handler", "pci/port.rs": "io", "pci/recovery.rs": "recovery", "pci/runtime.rs": "runtime", "pci/work.rs": "work", "scatterlist.rs": "sg", "sync/completion.rs": "wait",
     "time/hrtimer.rs": "timer",
 }  # fmt: skip
 HANG = "a hang"

@@ -21,6 +21,9 @@ DEVICES = (
     " -object memory-backend-ram,id=shared,size=1M,share=on -device ivshmem-plain,memdev=shared"
 )
 
+# A port with two devices, for errors.
+ERRORS = "-device pcie-root-port,id=errors,chassis=3 -device edu,bus=errors,multifunction=on -device edu,bus=errors,addr=0.1"
+
 
 def build(test, tree=base.DEFAULT, config=(), machine="x86_64"):
     """Make the kernel that the module is for."""

@@ -16,7 +16,7 @@ import kernel
 import root
 from outcome import Fail
 
-CONFIG = [root.TOP / "ci/planted/fault.config", root.TOP / "ci/config" / arch.ARCHES["x86_64"].iommu.config]
+CONFIG = [root.TOP / "ci/planted/fault.config", *(root.TOP / "ci/config" / name for name in (arch.ARCHES["x86_64"].iommu.config, "aer.config"))]
 
 
 class Tree:
