@@ -6,7 +6,8 @@
 //! beginning of the first namespace several times: with transfers of 512 bytes to 1 MiB, in order
 //! and in a random order, by one pair of queues and by four. Each time it logs a checksum of what it
 //! read, which depends on the content and the place of all bytes, but not on the order of the
-//! transfers. It never writes to the disk, and makes no block device of it.
+//! transfers. It never writes to the disk, and makes no block device of it. When the system was
+//! suspended, it reads with the smallest and the largest transfers again.
 //!
 //! Each pair of queues has an interrupt of its own, and the thread of that interrupt does all the
 //! work: it takes the completions, sums up what was read, and has the buffer filled again. So four
@@ -163,6 +164,7 @@ kernel::dma_struct! {
     }
 
     /// An entry of a completion queue; Base, section 3.3.3.2.
+    #[derive(Clone, Copy, Default)]
     struct Completion {
         result: Le32,
         reserved: Le32,
@@ -264,6 +266,18 @@ impl<'bound> Queue<'bound> {
 
     fn entries(&self) -> usize {
         self.submissions.len()
+    }
+
+    /// Begins anew, with a controller that has forgotten the queues.
+    fn restart(&mut self) -> Result {
+        // The phase of none is the first one.
+        for number in 0..self.completions.len() {
+            io_project!(self.completions, [try: number]).copy_write(Completion::default());
+        }
+        self.tail = 0;
+        self.head = 0;
+        self.phase = 1;
+        Ok(())
     }
 
     /// Writes a command to the queue. At most one less than it has entries may be under way.
@@ -835,6 +849,25 @@ impl pci::Driver for RustDmaNvme {
             .inspect_err(|error| dev_err!(dev, "failed: {error:?}\n"))
     }
 
+    fn suspend(dev: &pci::Device<Core<'_>>, nvme: Pin<&Nvme<'_>>) -> Result {
+        // Nothing is under way: every command was waited for.
+        nvme.disable()
+            .inspect_err(|_| dev_err!(dev, "does not stop\n"))
+    }
+
+    fn resume(dev: &pci::Device<Start<'_>>, nvme: Pin<&Nvme<'_>>) -> Result {
+        dev.reset_and_set_master()?;
+        nvme.start_again(dev)
+            .inspect_err(|error| dev_err!(dev, "failed after resume: {error:?}\n"))
+    }
+
+    fn shutdown(dev: &pci::Device<Core<'_>>, nvme: Pin<&Nvme<'_>>) {
+        // The next kernel finds a controller that holds no address.
+        if nvme.disable().is_err() {
+            dev_err!(dev, "does not stop\n");
+        }
+    }
+
     fn unbind<'bound>(dev: &'bound pci::Device<Core<'_>>, nvme: Pin<&Nvme<'bound>>) {
         if nvme.disable().is_err() {
             dev_err!(dev, "does not stop\n");
@@ -935,6 +968,50 @@ impl Nvme<'_> {
 
     /// Brings the controller up, and reads.
     fn start(&self, dev: &pci::Device) -> Result {
+        let Some((namespace, most, readers)) = self.bring_up(dev)? else {
+            return Ok(());
+        };
+        self.read_passes(dev, namespace, most, readers)
+    }
+
+    /// The same, after the system was suspended: reads in order, and with all that can read at the
+    /// same time.
+    fn start_again(&self, dev: &pci::Device) -> Result {
+        for reader in &self.readers {
+            reader.work.lock().queue.restart()?;
+        }
+        self.admin.lock().restart()?;
+
+        let Some((namespace, most, readers)) = self.bring_up(dev)? else {
+            return Ok(());
+        };
+        for size in [SMALLEST.max(1 << namespace.shift), most] {
+            let transfers = (namespace.size.min(EXTENT) / size as u64).min(TRANSFERS);
+            if transfers == 0 {
+                break;
+            }
+            for reader in &self.readers[..readers] {
+                reader.prepare(self.dma, &self.lists, size)?;
+            }
+            let sum = self.read_pass(&Pass {
+                namespace,
+                size,
+                transfers,
+                random: false,
+                readers,
+            })?;
+            dev_info!(
+                dev,
+                "after resume: read {} bytes, {size} a transfer: checksum {sum:016x}\n",
+                transfers * size as u64,
+            );
+        }
+        Ok(())
+    }
+
+    /// Returns the namespace to read, the most bytes of a transfer, and how many can read at the
+    /// same time; nothing, if there is no such namespace.
+    fn bring_up(&self, dev: &pci::Device) -> Result<Option<(Namespace, usize, usize)>> {
         // It was reset, but may not be done with that.
         self.disable()?;
         self.enable()?;
@@ -942,10 +1019,9 @@ impl Nvme<'_> {
         let most = self.identify_controller(dev)?;
         let Some(namespace) = self.identify_namespaces(dev)? else {
             dev_info!(dev, "no namespace that this driver can read\n");
-            return Ok(());
+            return Ok(None);
         };
-        let readers = self.create_io_queues()?;
-        self.read_passes(dev, namespace, most, readers)
+        Ok(Some((namespace, most, self.create_io_queues()?)))
     }
 
     /// Has the controller fill `identity`, and returns a copy.
