@@ -254,16 +254,6 @@ impl<'bound> Queue<'bound> {
         })
     }
 
-    /// Empties it, as the controller has forgotten it.
-    fn clear(&mut self) -> Result {
-        for number in 0..self.entries() {
-            let entry = io_project!(self.completions, [try: number]);
-            io_write!(entry, .status, Le16::default());
-        }
-        (self.tail, self.head, self.phase) = (0, 0, 1);
-        Ok(())
-    }
-
     fn entries(&self) -> usize {
         self.submissions.len()
     }
@@ -855,6 +845,7 @@ impl pci::Driver for RustDmaNvme {
             .inspect_err(|_| dev_err!(dev, "does not stop\n"))
     }
 
+    // After an error, it is called for the reset of the slot, too.
     fn resume(dev: &pci::Device<Start<'_>>, nvme: Pin<&Nvme<'_>>) -> Result {
         dev.reset_and_set_master()?;
         nvme.start_again(dev)
@@ -873,20 +864,6 @@ impl pci::Driver for RustDmaNvme {
             dev_err!(dev, "does not stop\n");
         }
         dev_info!(dev, "goodbye, {} bytes parked\n", nvme.dma.parked().bytes);
-    }
-
-    fn suspend<'bound>(_: &pci::Device<Core<'_>>, nvme: Pin<&Nvme<'bound>>) -> Result {
-        nvme.disable()
-    }
-
-    // After an error, it is called for the reset of the slot, too.
-    fn resume<'data>(dev: &pci::Device<Start<'data>>, nvme: Pin<&'data Nvme<'_>>) -> Result {
-        dev.reset_and_set_master()?;
-        nvme.admin.lock().clear()?;
-        for reader in &nvme.readers {
-            reader.work.lock().queue.clear()?;
-        }
-        nvme.start(dev)
     }
 
     fn error_detected(
