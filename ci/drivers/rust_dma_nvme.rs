@@ -43,7 +43,7 @@ use kernel::{
     dma::{Coherent, Dma, DmaMask, FromDevice, Mapping, PageBox, Pool, PoolBox, PoolCoherent},
     fmt,
     init::{pin_init_array_from_fn, pin_init_scope},
-    io::{io_project, io_read, io_write, Io},
+    io::{io_project, io_read, Io},
     irq::{Flags, IrqReturn, ThreadedHandler},
     new_mutex,
     pci::{self, ChannelState, ErsResult, IrqType, IrqTypes},

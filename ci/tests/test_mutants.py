@@ -201,7 +201,7 @@ class Series(boot.Case):
         made = {(each.file, each.apply(texts[each.file])) for each in self.all}
         self.assertEqual(len(made), len(self.all), "two are the same")
         # Macros are left out, and not much else.
-        self.assertLess(sum(self.left_out.values()), 60)
+        self.assertLess(sum(self.left_out.values()), 70)
 
     def test_rust(self):
         """What becomes of a file is Rust: the compiler is not the only one to kill anything."""
