@@ -80,6 +80,9 @@ class Result(unittest.TestResult):
             self.verdict(test)
 
     def stopTest(self, test):
+        # It did not come to its end, so there is no verdict.
+        if isinstance(sys.exc_info()[1], KeyboardInterrupt):
+            return
         self.ran[test.id()] += 1
         self.verdict(test)
         self.test = None

@@ -49,6 +49,12 @@ class Runner(unittest.TestCase):
         status, output = self.run_tests("")
         self.assertEqual((Outcome.PASS, ["1 of 1 tests ran", "1 passed, 0 failed"]), (status, output.splitlines()[-2:]))
 
+    def test_interrupted(self):
+        """What was cut off has not passed."""
+        status, output = self.run_tests("class A(unittest.TestCase):\n    def test_a(self): raise KeyboardInterrupt")
+        self.assertEqual((Outcome.INTERRUPTED, "interrupted"), (status, output.splitlines()[-1]))
+        self.assertNotIn("planted.A.test_a", output)
+
     def test_skipped(self):
         """Where the test says that it may be: not when it fails as well, and not when nothing passed."""
         skips = "class A(unittest.TestCase):\n    def test_a(self):\n        self.may_be_skipped = True; {}self.skipTest('no kernel')"
