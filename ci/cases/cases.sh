@@ -76,6 +76,13 @@ news()
 	log+=$(dmesg -r -c)$'\n'
 }
 
+# why_failed: if a case says in $log that it has failed, $why is what it says.
+why_failed()
+{
+	[[ $log != *": FAILED: "* ]] || why=${log#*: FAILED: }
+	why=${why%%$'\n'*}
+}
+
 # count WORDS: how often they are in $log.
 count()
 {
@@ -641,8 +648,7 @@ give_back()
 	news
 	count "$words"
 	[ $COUNT -eq $# ] || why="$words: $COUNT devices of $#"
-	[[ $log != *": FAILED: "* ]] || why=${log#*: FAILED: }
-	why=${why%%$'\n'*}
+	why_failed
 	log=
 }
 
@@ -744,8 +750,7 @@ inject()
 		news
 	done
 	[[ $log == *": AER: device recovery $3"* ]] || why="not $3: ${log##*AER: }"
-	[[ $log != *": FAILED: "* ]] || why=${log#*: FAILED: }
-	why=${why%%$'\n'*}
+	why_failed
 }
 
 # errors NUMBER WORDS NAME ERROR...: the devices of a port are bound for a case; there are errors of the port;
@@ -856,10 +861,7 @@ group_platform()
 			count "platform_cases: $case: $word: ok"
 			[ $COUNT -eq 1 ] || why="$word $COUNT times"
 		done
-		if [[ $log == *": FAILED: "* ]]; then
-			why=${log#*: FAILED: }
-			why=${why%%$'\n'*}
-		fi
+		why_failed
 		nothing_left "platform: $case" "$why"
 	done
 	echo >"$device/driver_override"

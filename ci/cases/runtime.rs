@@ -2,7 +2,7 @@
 
 //! A device that is suspended when it is not in use, while the system runs; `cases.sh` allows it.
 
-use crate::{coherent::bytes, edu::Edu, Data, Test};
+use crate::{coherent::bytes, edu::Edu, suspend, Data, Test};
 use core::{
     mem::forget,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -132,10 +132,9 @@ pub(crate) fn suspended(_dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result
     if user.dev.runtime_get().err() == Some(EBUSY) {
         user.idle.fetch_add(1, Ordering::SeqCst);
     }
-    user.note(
-        user.moves()
-            .map(|moves| user.note(if moves { Ok(()) } else { Err(EIO) })),
-    );
+    if user.moves() != Ok(true) {
+        user.note(Err(EIO));
+    }
     if user.idle.load(Ordering::SeqCst) == 1 {
         return Err(EIO);
     }
@@ -156,10 +155,7 @@ fn awake(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     let user = user(data)?;
     check!(data.dma()?.parked() == Parked::default());
     check!(!user.moves()?);
-    match dev.reset_and_set_master() {
-        Err(error) if error == ENOTTY => user.edu.set_master(dev)?,
-        result => result?,
-    }
+    suspend::set_master(dev, &user.edu)?;
     dev.use_autosuspend(DELAY)?;
     check!(user.moves()?);
     Ok(())

@@ -144,9 +144,9 @@ pub(crate) fn is_muted(data: &Data<'_>) -> Result {
 }
 
 /// Turns mastering on; by a reset where there is one, for all that there is a handler.
-fn set_master(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+pub(crate) fn set_master(dev: &pci::Device<Start<'_>>, edu: &Edu<'_>) -> Result {
     match dev.reset_and_set_master() {
-        Err(error) if error == ENOTTY => sleeper(data)?.edu.set_master(dev),
+        Err(error) if error == ENOTTY => edu.set_master(dev),
         result => result,
     }
 }
@@ -230,7 +230,7 @@ fn awake(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     runner(data)?.is_stopped()?;
     // What is dropped is kept again, though mastering is off yet.
     park(dma)?;
-    set_master(dev, data)?;
+    set_master(dev, &sleeper(data)?.edu)?;
     check!(dev.reset_and_set_master() == Err(EBUSY));
     worker(data)?.begin_again()?;
     ticker(data)?.begin_again()?;
@@ -321,7 +321,7 @@ pub(crate) fn late_resumed<'data>(
 
 fn late_awake<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
     check!(request(dev, data) == Err(EBUSY));
-    set_master(dev, data)?;
+    set_master(dev, &sleeper(data)?.edu)?;
     request(dev, data)?;
     moves(data)
 }
