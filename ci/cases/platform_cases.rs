@@ -8,15 +8,11 @@
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use kernel::{
     device::{Core, Start},
-    driver::{ShouldStop, Thread, ThreadHandler},
+    driver::{HrTimer, HrTimerContext, HrTimerHandler, ShouldStop, Thread, ThreadHandler},
     init::pin_init_scope,
     new_platform_work, platform,
     prelude::*,
-    time::{
-        delay::fsleep,
-        hrtimer::{HrTimer, HrTimerCallbackContext, HrTimerHandler, HrTimerRestart},
-        msecs_to_jiffies, Delta,
-    },
+    time::{delay::fsleep, hrtimer::HrTimerRestart, msecs_to_jiffies, Delta},
 };
 
 /// Ends a case, as failed, unless `$condition` holds.
@@ -121,7 +117,7 @@ impl platform::WorkHandler for Data<'_> {
 }
 
 impl HrTimerHandler for Data<'_> {
-    fn run(&self, context: HrTimerCallbackContext<'_>) -> HrTimerRestart {
+    fn run(&self, context: HrTimerContext<'_>) -> HrTimerRestart {
         self.ticked.run(|| {
             context.forward_now(Delta::from_millis(5));
         });

@@ -6,12 +6,13 @@ use crate::{Data, Test};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use kernel::{
     device::{Core, Start},
+    driver::{HrTimer, HrTimerContext, HrTimerHandler},
     new_pci_work, new_spinlock, pci,
     prelude::*,
     sync::Completion,
     time::{
         delay::{fsleep, udelay},
-        hrtimer::{HrTimer, HrTimerCallbackContext, HrTimerHandler, HrTimerRestart},
+        hrtimer::HrTimerRestart,
         msecs_to_jiffies, Delta, Ktime,
     },
 };
@@ -50,7 +51,7 @@ pub(crate) struct Ticker<'bound> {
 }
 
 impl HrTimerHandler for Ticker<'_> {
-    fn run(&self, context: HrTimerCallbackContext<'_>) -> HrTimerRestart {
+    fn run(&self, context: HrTimerContext<'_>) -> HrTimerRestart {
         self.running.store(true, Ordering::SeqCst);
         self.last
             .store(Ktime::ktime_get().to_ns() as usize, Ordering::SeqCst);
@@ -90,7 +91,7 @@ impl<'bound> Ticker<'bound> {
     }
 
     /// In an interrupt, where one may not wait for oneself.
-    fn inside(&self, runs: usize, context: HrTimerCallbackContext<'_>) -> Result<HrTimerRestart> {
+    fn inside(&self, runs: usize, context: HrTimerContext<'_>) -> Result<HrTimerRestart> {
         check!(self.timer.cancel() == Err(EINVAL));
         Ok(match PLANS[self.plan.load(Ordering::SeqCst)] {
             Plan::Once => HrTimerRestart::NoRestart,

@@ -488,16 +488,16 @@ pub fn start<'data>(dev: &platform::Device<Start<'data>>, work: &platform::Work<
 }
 
 //# a timer for longer than the binding | lifetime may not live long enough
-use kernel::time::hrtimer::*;
+use kernel::driver::HrTimer;
 pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<HrTimer<'bound>> { //~ pub fn keep<'bound>(dev: &'bound pci::Device<Core<'_>>) -> Result<HrTimer<'static>> {
     dev.new_hrtimer()
 }
 
 //# a timer on something that is gone before the bus stops it | `local` does not live long enough
-use kernel::time::hrtimer::*;
+use kernel::{driver::*, time::hrtimer::*};
 pub struct H(u32);
 impl HrTimerHandler for H {
-    fn run(&self, _: HrTimerCallbackContext<'_>) -> HrTimerRestart { core::hint::black_box(self.0); HrTimerRestart::NoRestart }
+    fn run(&self, _: HrTimerContext<'_>) -> HrTimerRestart { core::hint::black_box(self.0); HrTimerRestart::NoRestart }
 }
 pub fn start<'data>(dev: &pci::Device<Start<'data>>, timer: &HrTimer<'_>, data: &'data H) -> Result {
     let local = H(data.0);
@@ -507,10 +507,10 @@ pub fn start<'data>(dev: &pci::Device<Start<'data>>, timer: &HrTimer<'_>, data: 
 }
 
 //# a timer of a platform device on something that is gone before the bus stops it | `local` does not live long enough
-use kernel::{platform, time::hrtimer::*};
+use kernel::{driver::*, platform, time::hrtimer::*};
 pub struct H(u32);
 impl HrTimerHandler for H {
-    fn run(&self, _: HrTimerCallbackContext<'_>) -> HrTimerRestart { core::hint::black_box(self.0); HrTimerRestart::NoRestart }
+    fn run(&self, _: HrTimerContext<'_>) -> HrTimerRestart { core::hint::black_box(self.0); HrTimerRestart::NoRestart }
 }
 pub fn start<'data>(dev: &platform::Device<Start<'data>>, timer: &HrTimer<'_>, data: &'data H) -> Result {
     let local = H(data.0);
@@ -520,18 +520,18 @@ pub fn start<'data>(dev: &platform::Device<Start<'data>>, timer: &HrTimer<'_>, d
 }
 
 //# a timer on what may not be used by an interrupt | cannot be shared between threads safely
-use kernel::time::hrtimer::*;
+use kernel::{driver::*, time::hrtimer::*};
 pub struct H(AtomicU32); //~ pub struct H(Cell<u32>);
 use core::{cell::Cell, sync::atomic::AtomicU32};
 impl HrTimerHandler for H {
-    fn run(&self, _: HrTimerCallbackContext<'_>) -> HrTimerRestart { let _ = (self.0.as_ptr(), core::mem::size_of::<Cell<AtomicU32>>()); HrTimerRestart::NoRestart }
+    fn run(&self, _: HrTimerContext<'_>) -> HrTimerRestart { let _ = (self.0.as_ptr(), core::mem::size_of::<Cell<AtomicU32>>()); HrTimerRestart::NoRestart }
 }
 
 //# a timer moved on when its handler has returned | lifetime may not live long enough
-use kernel::{sync::SpinLock, time::hrtimer::*};
-pub struct H<'a>(SpinLock<Option<HrTimerCallbackContext<'a>>>);
+use kernel::{driver::*, sync::SpinLock, time::hrtimer::*};
+pub struct H<'a>(SpinLock<Option<HrTimerContext<'a>>>);
 impl HrTimerHandler for H<'_> {
-    fn run(&self, context: HrTimerCallbackContext<'_>) -> HrTimerRestart {
+    fn run(&self, context: HrTimerContext<'_>) -> HrTimerRestart {
         drop(context); //~ *self.0.lock() = Some(context);
         HrTimerRestart::NoRestart
     }

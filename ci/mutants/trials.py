@@ -46,7 +46,7 @@ FIRST = {
     "dma/page_box.rs": "streaming", "dma/pool.rs": "pool", "dma/setup.rs": "setup", "dma/streaming.rs": "streaming", "driver.rs": "order",
     "driver/thread.rs": "thread", "driver/work.rs": "work", "interrupt.rs": "lock", "io.rs": "io access", "pci.rs": "order pci_device", "pci/bar.rs": "pci_device io", "pci/config.rs": "config",
     "pci/irq.rs": "irq handler", "pci/port.rs": "io", "pci/recovery.rs": "recovery", "pci/runtime.rs": "runtime", "pci/work.rs": "work", "scatterlist.rs": "sg", "sync/completion.rs": "wait",
-    "time/hrtimer.rs": "timer",
+    "driver/hrtimer.rs": "timer",
 }  # fmt: skip
 HANG = "a hang"
 COMPILE = "programs that must not compile"
