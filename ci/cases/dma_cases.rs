@@ -14,6 +14,7 @@ use kernel::{
     pci,
     prelude::*,
     scatterlist::{Owned, Pages, SGTable},
+    time::Ktime,
 };
 
 /// Ends a case, as failed, unless `$condition` holds.
@@ -29,6 +30,11 @@ macro_rules! check {
             return Err(kernel::error::code::EIO);
         }
     };
+}
+
+/// The time since boot, in nanoseconds.
+fn now() -> i64 {
+    Ktime::ktime_get().to_ns()
 }
 
 /// How long the device may take for a transfer, in milliseconds.

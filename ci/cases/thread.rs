@@ -9,7 +9,7 @@ use kernel::{
     driver::{ShouldStop, Thread, ThreadHandler},
     new_spinlock, pci,
     prelude::*,
-    time::{delay::fsleep, msecs_to_jiffies, Delta},
+    time::{delay::fsleep, msecs_to_jiffies, Delta, Jiffies},
 };
 
 /// What is run.
@@ -68,7 +68,7 @@ impl<'bound> Runner<'bound> {
         drop(guard);
         loop {
             let delay = match self.long.load(Ordering::SeqCst) {
-                true => usize::MAX as _,
+                true => Jiffies::MAX,
                 false => msecs_to_jiffies(1),
             };
             if !stop.wait(delay) {
@@ -87,7 +87,7 @@ impl<'bound> Runner<'bound> {
         self.rounds.load(Ordering::SeqCst)
     }
 
-    fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
 

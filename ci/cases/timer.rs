@@ -13,7 +13,7 @@ use kernel::{
     time::{
         delay::{fsleep, udelay},
         hrtimer::HrTimerRestart,
-        msecs_to_jiffies, Delta, Ktime,
+        msecs_to_jiffies, Delta,
     },
 };
 
@@ -53,8 +53,7 @@ pub(crate) struct Ticker<'bound> {
 impl HrTimerHandler for Ticker<'_> {
     fn run(&self, context: HrTimerContext<'_>) -> HrTimerRestart {
         self.running.store(true, Ordering::SeqCst);
-        self.last
-            .store(Ktime::ktime_get().to_ns() as usize, Ordering::SeqCst);
+        self.last.store(crate::now() as usize, Ordering::SeqCst);
         let runs = self.runs.fetch_add(1, Ordering::SeqCst) + 1;
         let restart = match self.inside(runs, context) {
             Ok(restart) => restart,
@@ -112,7 +111,9 @@ impl<'bound> Ticker<'bound> {
                 check!(context.forward_now(Delta::from_secs(1000)) == 1);
                 // That time is not over.
                 check!(context.forward_now(Delta::from_secs(-1)) == 0);
-                udelay(Delta::from_millis(100));
+                for _ in 0..100 {
+                    udelay(Delta::from_millis(1));
+                }
                 HrTimerRestart::NoRestart
             }
         })
@@ -236,7 +237,7 @@ pub(crate) fn runs_start<'data>(dev: &pci::Device<Start<'data>>, data: &'data Da
     check!(dev.set_hrtimer(timer, ticker) == Err(EBUSY));
     check!(!ticker.idle.start(Delta::ZERO));
     for delay in [Delta::ZERO, Delta::from_nanos(-1), Delta::from_millis(30)] {
-        let before = Ktime::ktime_get().to_ns();
+        let before = crate::now();
         check!(timer.start(delay));
         ticker.wait()?;
         let passed = ticker.last.load(Ordering::SeqCst) as i64 - before;

@@ -12,7 +12,7 @@ use kernel::{
     pci::{self, IrqType, IrqTypes, Work, WorkHandler},
     prelude::*,
     sync::Completion,
-    time::{delay::fsleep, msecs_to_jiffies, Delta},
+    time::{delay::fsleep, msecs_to_jiffies, Delta, Jiffies},
 };
 
 /// What is run.
@@ -182,7 +182,7 @@ pub(crate) fn runs_start<'data>(dev: &pci::Device<Start<'data>>, data: &'data Da
     check!(worker.work.cancel()?);
     check!(!worker.work.cancel()?);
     check!(worker.runs() == 4);
-    check!(worker.work.enqueue_delayed(usize::MAX as _));
+    check!(worker.work.enqueue_delayed(Jiffies::MAX));
     worker.is_at_rest()?;
     check!(worker.work.cancel()?);
 
