@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """scripts/port, and that the two sets stay in step."""
 
+import shutil
 import signal
 import sys
 import unittest
@@ -87,6 +88,77 @@ class Port(standin.Bench):
                     self.assertIn(what, self.in_step() or "")
                     self.assertIn(edit[0], self.in_step() or "")
                     (self.project / path).write_text(before)
+
+    def own(self, file, subject):
+        """Give v6.13 a patch of its own, behind what there is; its name."""
+        self.git(self.work, "switch", "-q", "-c", "own")
+        self.write(self.work, file, f"// {subject}\n")
+        self.commit(self.work, subject)
+        self.ok("refresh", self.work, "--set", "v6.13", "--base", "v6.13.7")
+        path = self.project / "series/v6.13"
+        *above, last = path.read_text().rstrip("\n").split("\n")
+        path.write_text("\n".join([*above, f"{last} # only v6.13", ""]))
+        return last
+
+    def begin_anew(self):
+        shutil.rmtree(self.work)
+        return self.port(self.linux)
+
+    def test_own_patches_are_kept(self):
+        """Those that only v6.13 has stay behind what they were behind."""
+        self.port(self.linux)
+        letter = self.project / "series/cover-letter-v6.12.txt"
+        told = letter.read_text() if letter.exists() else ""
+        own = self.own("rust/kernel/misc.rs", "rust: misc: add what 6.12 has not")
+        self.assertEqual("0003-rust-misc-add-what-6.12-has-not.patch", own)
+        self.assertIsNone(self.in_step())
+        text = self.patch(3, "v6.13").read_text()
+        said = self.begin_anew()
+        self.assertIn("  rust: misc: add what 6.12 has not\n", said)
+        self.assertIn("nothing changed", said)
+        self.assertEqual("// rust: misc: add what 6.12 has not\n", (self.work / "rust/kernel/misc.rs").read_text())
+        self.assertIn("nothing changed", self.port())
+
+        # What is new in v6.12 comes behind it, and it is still marked.
+        self.write(self.source, "rust/kernel/dma.rs", "// all new\n")
+        self.commit(self.source, "rust: dma: write it anew")
+        self.ok("refresh", self.source, "--set", "v6.12", "--base", "v6.12.38")
+        self.port()
+        listed = [line for line in (self.project / "series/v6.13").read_text().split("\n") if line and line[0] != "#"]
+        self.assertEqual([f"{own} # only v6.13", "0004-rust-dma-write-it-anew.patch"], listed[2:])
+        self.assertEqual(text, self.patch(3, "v6.13").read_text())
+        self.assertIsNone(self.in_step())
+        # The mark is what leaves it out.
+        self.edit(self.project, "series/v6.13", " # only v6.13", "")
+        self.assertIn("differ in the message", self.in_step() or "")
+        self.assertEqual("" if not told else told.partition("\n---\n")[0], "" if not told else letter.read_text().partition("\n---\n")[0])
+
+    def test_own_patch_behind_what_is_gone(self):
+        """Then it is behind what was before that."""
+        self.port(self.linux)
+        own = self.own("rust/kernel/misc.rs", "rust: misc: add what 6.12 has not")
+        self.git(self.source, "reset", "-q", "--hard", "HEAD^")
+        self.ok("refresh", self.source, "--set", "v6.12", "--base", "v6.12.38")
+        self.port()
+        self.assertEqual(2, len(list(self.project.glob("patches/v6.13/*"))))
+        self.assertIn(f"0002{own[4:]} # only v6.13", (self.project / "series/v6.13").read_text())
+        self.assertIsNone(self.in_step())
+
+    def test_own_patch_that_does_not_fit(self):
+        """As any other: it is finished by hand."""
+        self.port(self.linux)
+        self.git(self.work, "switch", "-q", "-c", "own")
+        self.edit(self.work, "rust/kernel/lib.rs", 'PREFIX: &str = ""', 'PREFIX: &str = "own"')
+        self.commit(self.work, "rust: a prefix of its own")
+        self.ok("refresh", self.work, "--set", "v6.13", "--base", "v6.13.7")
+        path = self.project / "series/v6.13"
+        path.write_text(path.read_text().rstrip("\n") + " # only v6.13\n")
+        self.edit(self.linux, "rust/kernel/lib.rs", 'PREFIX: &str = ""', 'PREFIX: &CStr = ""')
+        self.commit(self.linux, "prefix")
+        shutil.rmtree(self.work)
+        said = self.bad(APPLY, "port", "--directory", self.work, self.linux)
+        self.assertIn("patches/v6.13/0003-", said)
+        self.assertTrue((self.work / "rust/kernel/lib.rs.rej").exists())
 
     def test_removal_and_mode_count(self):
         self.port(self.linux)

@@ -40,7 +40,7 @@ ROOT = pathlib.Path(os.environ.get("RUST_DMA_ROOT") or pathlib.Path(__file__).re
 KEY = "rust/kernel/dma.rs"
 MAINLINE = (6, 15)
 
-# How a series file marks a patch of v6.12 that v6.13 has no need of.
+# How a series file marks a patch that its set alone has: of v6.12, which v6.13 has no need of, or of v6.13.
 ONLY = "only"
 
 

@@ -101,13 +101,14 @@ def write(tree, set_name, base, follow=True):
             directory = pathlib.Path(directory)
             plain(tree, "format-patch", "-q", *FORMAT, "-o", directory, f"{base}..HEAD")
             patches = [series.Patch(path) for path in sorted(directory.iterdir())]
-            _mark(patches, old)
+            _mark(set_name, patches, old)
             made = series.Series(set_name, patches)
             _verify(tree, made, base, commits)
             new = {f"patches/{set_name}/{patch.path.name}": patch.path.read_bytes() for patch in patches}
             new[f"series/{set_name}"] = _series(set_name, patches)
             letter = series.cover_letter(set_name)
-            if letter.exists():
+            # Both sets of older kernels have one letter, which tells of what both have.
+            if letter.exists() and not (set_name == series.PORTED[-1] and any(patch.only for patch in patches)):
                 new[name(letter)] = cover(tree, letter, made, base, commits).encode()
         _keep(tree, set_name, given, new, follow)
         return _replace(set_name, new)
@@ -190,14 +191,15 @@ def _entries(set_name):
     return series.listed(set_name) if (series.ROOT / "series" / set_name).exists() else []
 
 
-def _mark(patches, old):
+def _mark(set_name, patches, old):
     """Keep the marks of patches that one set alone needs: by subject, or by place when that was edited."""
     marked = [entry for entry, comment in old if comment.startswith(series.ONLY)]
     for place, patch in enumerate(patches):
         slug = patch.path.name.partition("-")[2]
         same_place = len(old) == len(patches) and old[place][0] in marked
         patch.only = same_place or any(slug == entry.partition("-")[2] for entry in marked)
-    if any(patch.only for patch in patches[sum(patch.only for patch in patches) :]):
+    # Those of v6.13 alone stand where they belong. The cover letter does not count them.
+    if set_name != series.PORTED[-1] and any(patch.only for patch in patches[sum(patch.only for patch in patches) :]):
         raise Fail(Outcome.USAGE, "the patches for one set alone must come before the others", advice="git rebase -i")
 
 
