@@ -932,6 +932,56 @@ group_runtime()
 	nothing_left "runtime" "$why"
 }
 
+# Files in /dev, and what user space maps: misc_cases.ko, and a program.
+group_misc()
+{
+	local device line why= log= driver=/sys/bus/pci/drivers/misc_cases all what
+	mapped
+	live; before=$LIVE
+	complaints; complained=$COMPLAINTS
+	news
+	chmod +x /misc
+	insmod /misc_cases.ko
+	all=($driver/0000:*)
+	device=${all[0]##*/}
+	[ -e "${all[0]}" ] || why="not bound"
+	# The second one is not, since its start failed: nor is its file there.
+	[ -e /dev/edu-0 ] && [ ! -e /dev/edu-1 ] || why="the files: $(echo /dev/edu-*)"
+	verdict "misc: bound" "$why"
+	for all in "${all[@]:1}"; do
+		echo "${all##*/}" >$driver/unbind
+	done
+	[ "$(echo /dev/edu-*)" = /dev/edu-0 ] || verdict "misc: unbound" "the files: $(echo /dev/edu-*)"
+	[ ! -e /sys/power/pm_test ] || echo 0 >/sys/module/suspend/parameters/pm_test_delay
+	for what in "cases /dev/edu-0" "race $TIMES"; do
+		why="not to its end"
+		while read -r line; do
+			case $line in
+			"ok "*) verdict "misc: ${line#ok }" ;;
+			"not ok "*)
+				line=${line#not ok }
+				verdict "misc: ${line%%: *}" "${line#*: }"
+				;;
+			end) why= ;;
+			*) verdict "misc: ${what%% *}" "$line" ;;
+			esac
+		done < <(/misc $what $driver "$device" 2>&1 && echo end)
+		verdict "misc: ${what%% *}" "$why"
+		! stop || break
+	done
+	why=
+	exec {what}<"$(echo /dev/edu-*)"
+	! rmmod misc_cases 2>/dev/null || why="unloaded while a file was open"
+	exec {what}<&-
+	rmmod misc_cases
+	news
+	[[ $log == *"slow: true"* ]] || why="the call was not waited for after unbind"
+	why_failed
+	[ "$(echo /dev/edu-*)" = "/dev/edu-*" ] || why="the files: $(echo /dev/edu-*)"
+	nothing_left "misc: unloaded" "$why"
+	leaked "misc"
+}
+
 # What is bound when the guest ends is shut down; what comes of it, only the console tells.
 group_shutdown()
 {

@@ -2,18 +2,23 @@
 
 //! Cases for what the set for v7.3 has in another shape than that for v6.12: vectors of interrupts,
 //! their handlers, writes to configuration space, scatter-gather tables, and what is done when the
-//! system is suspended or shut down.
+//! system is suspended or shut down, a device is not in use, or there was an error of PCI Express.
 //!
 //! Each binding of a device is the next case. It fails, and so does the binding, where something is
-//! not as it should be. With a `case`, all devices are for that one, and the system is suspended.
+//! not as it should be. With a `case`, all devices are for that one; what happens to them then is
+//! up to the test.
 
-use core::ptr;
+use core::{
+    mem::forget,
+    ptr, //
+};
 use kernel::{
     cpu::{
         nr_cpu_ids,
         CpuId, //
     },
     device::{
+        Bound,
         Core,
         Start, //
     },
@@ -42,6 +47,8 @@ use kernel::{
     new_mutex, new_spinlock,
     pci::{
         self,
+        ChannelState,
+        ErsResult,
         IrqType,
         IrqTypes,
         IrqVector,
@@ -126,6 +133,24 @@ enum Case {
     Late,
     /// The device is quiet when the system is shut down.
     ShutDown,
+    /// A device is suspended when it is not in use; the one that is bound next uses it.
+    Idle,
+    /// An NVMe controller is, and is reset when it is in use again.
+    IdleReset,
+    /// A driver that has not asked for it in `start` can't later.
+    NotIdle,
+    /// Devices are reset after an error, and go on.
+    Recovered,
+    /// They go on without, if the error was not fatal.
+    GoesOn,
+    /// One of them is not brought up after the reset, so that the other one is given up.
+    Lost,
+    /// They are given up.
+    GivenUp,
+    /// The driver can't recover devices.
+    Unable,
+    /// Nor one that could master the bus before there was a copy of its configuration.
+    Early,
 }
 
 const EDU_CASES: [Case; 7] = [
@@ -138,7 +163,7 @@ const EDU_CASES: [Case; 7] = [
     Case::Table,
 ];
 const NVME_CASES: [Case; 2] = [Case::Hinted, Case::Spread];
-/// Those that are picked by their number, from 1 on.
+/// Those that are picked by their number, from 1 on; these first.
 const SLEEP_CASES: [Case; 7] = [
     Case::Asleep,
     Case::AsleepLine,
@@ -148,10 +173,30 @@ const SLEEP_CASES: [Case; 7] = [
     Case::Late,
     Case::ShutDown,
 ];
+const IDLE_CASES: [Case; 3] = [Case::Idle, Case::IdleReset, Case::NotIdle];
+const ERROR_CASES: [Case; 6] = [
+    Case::Recovered,
+    Case::GoesOn,
+    Case::Lost,
+    Case::GivenUp,
+    Case::Unable,
+    Case::Early,
+];
+
+fn picked(number: usize) -> Result<Case> {
+    let cases = [&SLEEP_CASES[..], &IDLE_CASES, &ERROR_CASES];
+    Ok(*cases
+        .iter()
+        .copied()
+        .flatten()
+        .nth(number - 1)
+        .ok_or(EINVAL)?)
+}
 
 #[pin_data(PinnedDrop)]
 struct Data<'bound> {
     case: Case,
+    dev: &'bound pci::Device<Bound>,
     regs: Option<pci::Bar<'bound, 0xa0>>,
     vectors: Option<IrqVectorRegistration<'bound>>,
     count: Atomic<usize>,
@@ -244,10 +289,11 @@ impl pci::Driver for Cases {
             let edu = *info.ok_or(EINVAL)?;
             let number = module_parameters::case.value();
             let case = if number != 0 {
-                if !edu {
+                let case = picked(number as usize)?;
+                if edu == (case == Case::IdleReset) {
                     return Err(ENODEV);
                 }
-                *SLEEP_CASES.get(number as usize - 1).ok_or(EINVAL)?
+                case
             } else if edu {
                 EDU_CASES[EDU_CASE.fetch_add(1, ordering::Full) as usize % EDU_CASES.len()]
             } else {
@@ -265,14 +311,22 @@ impl pci::Driver for Cases {
                 Case::Disabled | Case::Polled | Case::Synchronized => {
                     Some(dev.alloc_irq_vectors(1, 1, messages())?)
                 }
-                Case::Asleep => Some(dev.alloc_irq_vectors(1, 1, messages())?),
+                Case::Asleep | Case::NotIdle => Some(dev.alloc_irq_vectors(1, 1, messages())?),
+                Case::IdleReset => None,
                 Case::Line
                 | Case::AsleepLine
                 | Case::Busy
                 | Case::Stopped
                 | Case::NotResumed
                 | Case::Late
-                | Case::ShutDown => {
+                | Case::ShutDown
+                | Case::Idle
+                | Case::Recovered
+                | Case::GoesOn
+                | Case::Lost
+                | Case::GivenUp
+                | Case::Unable
+                | Case::Early => {
                     let line = IrqTypes::default().with(IrqType::Intx);
                     Some(dev.alloc_irq_vectors(1, 1, line)?)
                 }
@@ -304,8 +358,14 @@ impl pci::Driver for Cases {
                 None
             };
 
+            if case == Case::Early {
+                // SAFETY: It gets no address before `start`, and there is no proof.
+                unsafe { dev.set_master() };
+            }
+
             Ok(try_pin_init!(Data {
                 case,
+                dev,
                 regs,
                 vectors,
                 count: Atomic::new(0),
@@ -330,6 +390,8 @@ impl pci::Driver for Cases {
             Case::Hinted => hinted(dev, data),
             Case::Spread => spread(dev, data),
             Case::Late => return set_master(dev),
+            Case::Idle => return idle(dev, data),
+            Case::IdleReset => return idle_reset(dev, data),
             _ => return awakened(dev, data),
         }?;
         dev_info!(dev, "case {:?}: ok\n", data.case);
@@ -337,13 +399,19 @@ impl pci::Driver for Cases {
     }
 
     fn suspend(dev: &pci::Device<Core<'_>>, data: Pin<&Data<'_>>) -> Result {
-        noted(suspended(dev, data.get_ref()), EBUSY)
+        let data = data.get_ref();
+        match data.case {
+            Case::Idle => noted(idled(dev, data), EALREADY),
+            Case::IdleReset => noted(data.sleeper().map(|sleeper| sleeper.suspends()), EBUSY),
+            _ => noted(suspended(dev, data), EBUSY),
+        }
     }
 
     fn resume<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data Data<'_>>) -> Result {
         let data = data.get_ref();
         let result = match data.case {
             Case::Late => late(dev, data),
+            Case::IdleReset => woken_by_reset(dev, data),
             _ => resumed(dev, data),
         };
         noted(result, EALREADY)
@@ -355,8 +423,40 @@ impl pci::Driver for Cases {
         }
     }
 
+    fn error_detected(
+        _: &pci::Device<Bound>,
+        data: Pin<&Data<'_>>,
+        state: ChannelState,
+    ) -> ErsResult {
+        let data = data.get_ref();
+        let meant = noted(detected(data, state), EALREADY);
+        match data.case {
+            Case::Recovered | Case::Lost | Case::Idle => ErsResult::NeedReset,
+            Case::GoesOn => ErsResult::CanRecover,
+            Case::GivenUp => ErsResult::Disconnect,
+            _ => meant.map_or(ErsResult::NeedReset, |()| ErsResult::NoAerDriver),
+        }
+    }
+
+    fn slot_reset<'data>(dev: &pci::Device<Start<'data>>, data: Pin<&'data Data<'_>>) -> Result {
+        noted(was_reset(dev, data.get_ref()), EALREADY)
+    }
+
+    fn error_resume<'data>(_: &pci::Device<Start<'data>>, data: Pin<&'data Data<'_>>) {
+        let _ = noted(goes_on(data.get_ref()), EALREADY);
+    }
+
     fn unbind<'bound>(dev: &'bound pci::Device<Core<'_>>, data: Pin<&Data<'bound>>) {
-        if data.sleeper.is_some() && noted(slept(data.get_ref()), EBUSY).is_ok() {
+        let data = data.get_ref();
+        if data.sleeper.is_none() {
+            return;
+        }
+        let result = match data.case {
+            Case::Idle | Case::IdleReset => used(data),
+            case if ERROR_CASES.contains(&case) => recovered(data),
+            _ => slept(data),
+        };
+        if noted(result, EBUSY).is_ok() {
             dev_info!(dev, "case {:?}: ok\n", data.case);
         }
     }
@@ -372,9 +472,16 @@ struct Sleeper<'bound> {
     noted: Atomic<usize>,
     suspended: Atomic<usize>,
     resumed: Atomic<usize>,
+    /// How often the driver was told of an error, that the slot was reset, and to go on.
+    told: [Atomic<usize>; 3],
+    /// What it was told last.
+    state: Atomic<usize>,
+    /// Whether the driver has refused to suspend it.
+    refused: Atomic<bool>,
 }
 
-/// The data of the device that was suspended, or shut down, before this one, unless it was resumed.
+/// The data of the device that was suspended, shut down, or stopped after an error before this one,
+/// unless it was brought up.
 static BEFORE: Atomic<*mut Data<'static>> = Atomic::new(ptr::null_mut());
 
 /// Says so where it fails, but with what is meant to be.
@@ -397,7 +504,24 @@ impl<'bound> Sleeper<'bound> {
             noted: Atomic::new(0),
             suspended: Atomic::new(0),
             resumed: Atomic::new(0),
+            told: [const { Atomic::new(0) }; 3],
+            state: Atomic::new(0),
+            refused: Atomic::new(false),
         })
+    }
+
+    fn suspends(&self) {
+        self.suspended.fetch_add(1, ordering::Full);
+    }
+
+    /// How often the driver was told what.
+    fn told(&self) -> [usize; 3] {
+        [0, 1, 2].map(|what| self.told[what].load(ordering::Acquire))
+    }
+
+    /// Whether the device was resumed as often as it was suspended.
+    fn is_up(&self) -> bool {
+        self.suspended.load(ordering::Acquire) == self.resumed.load(ordering::Acquire)
     }
 
     /// Drops what the device could reach, and returns how much is parked.
@@ -494,6 +618,7 @@ fn resumed(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     is_muted(data)?;
     check!(sleeper.park()? == 1);
     check!(dev.reset_and_set_master() == Err(ENOTTY));
+    check!(dev.use_autosuspend(DELAY).is_ok() == is_idle(data));
     set_master(dev)?;
     check!(dev.reset_and_set_master() == Err(EBUSY));
     moves(data)?;
@@ -532,6 +657,185 @@ fn slept(data: &Data<'_>) -> Result {
         return is_muted(data);
     }
     moves(data)
+}
+
+/// Milliseconds. It must not be over before C has noted that the driver refuses.
+const DELAY: u32 = 100;
+
+/// The device that is suspended when it is not in use.
+static IDLE: Atomic<*mut Data<'static>> = Atomic::new(ptr::null_mut());
+
+fn is_idle(data: &Data<'_>) -> bool {
+    ptr::eq(IDLE.load(ordering::Acquire), ptr::from_ref(data).cast())
+}
+
+/// The first one is suspended later, the second one uses it.
+fn idle<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
+    // SAFETY: It is still there, and shared: the test unbinds it after this one was bound.
+    if let Some(other) = unsafe { IDLE.load(ordering::Acquire).as_ref() } {
+        uses(other)?;
+        return awakened(dev, data);
+    }
+
+    awakened(dev, data)?;
+    let lock = KBox::pin_init(new_spinlock!(()), GFP_KERNEL)?;
+    let guard = lock.lock();
+    let asked = dev.use_autosuspend(DELAY);
+    let got = data.dev.runtime_get().err();
+    drop(guard);
+    check!(!cfg!(CONFIG_PREEMPT_COUNT) || (asked == Err(EINVAL) && got == Some(EINVAL)));
+    dev.use_autosuspend(u32::MAX)?;
+    dev.use_autosuspend(DELAY)?;
+    IDLE.store(ptr::from_ref(data).cast_mut().cast(), ordering::Release);
+    Ok(())
+}
+
+/// It is up, and stays so, for as long as there is a guard.
+fn uses(data: &Data<'_>) -> Result {
+    let sleeper = data.sleeper()?;
+    let before = sleeper.resumed.load(ordering::Acquire);
+    let guard = data.dev.runtime_get()?;
+    check!(sleeper.is_up());
+    drop(data.dev.runtime_get()?);
+    moves(data)?;
+    fsleep(Delta::from_millis(i64::from(3 * DELAY)));
+    check!(sleeper.is_up());
+    moves(data)?;
+    pr_info!(
+        "resumed {} times\n",
+        sleeper.resumed.load(ordering::Acquire) - before
+    );
+    drop(guard);
+    Ok(())
+}
+
+/// The first time that it is not in use it refuses, with an error that C would take for the end.
+fn idled(dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {
+    let sleeper = data.sleeper()?;
+    if data.dev.runtime_get().err() == Some(EBUSY) && !sleeper.refused.xchg(true, ordering::Full) {
+        moves(data)?;
+        return Err(EALREADY);
+    }
+    suspended(dev, data)
+}
+
+fn idle_reset<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<'_>) -> Result {
+    let other = IDLE.load(ordering::Acquire);
+    // SAFETY: As in `idle`.
+    if let Some(other) = unsafe { other.as_ref() } {
+        drop(other.dev.runtime_get()?);
+        return Ok(());
+    }
+    dev.reset_and_set_master()?;
+    dev.use_autosuspend(DELAY)?;
+    IDLE.store(ptr::from_ref(data).cast_mut().cast(), ordering::Release);
+    Ok(())
+}
+
+/// C does it without the lock of the device.
+fn woken_by_reset(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    let config = dev.config_space();
+    let before = config.read16(COMMAND);
+    check!(before & MASTER == 0);
+    dev.reset_and_set_master()?;
+    check!(config.read16(COMMAND) == before | MASTER);
+    data.sleeper()?.resumed.fetch_add(1, ordering::Full);
+    pr_info!("reset\n");
+    Ok(())
+}
+
+/// It is up again; and the next driver's device is suspended all the same.
+fn used(data: &Data<'_>) -> Result {
+    if !is_idle(data) {
+        return Ok(());
+    }
+    IDLE.store(ptr::null_mut(), ordering::Release);
+    let sleeper = data.sleeper()?;
+    check!(sleeper.is_up());
+    if data.case == Case::Idle {
+        moves(data)?;
+    }
+    let suspended = sleeper.suspended.load(ordering::Acquire);
+    pr_info!("idle {suspended} times, told {:?}\n", sleeper.told());
+    forget(data.dev.runtime_get()?);
+    Ok(())
+}
+
+fn told(data: &Data<'_>, what: usize) -> Result<usize> {
+    Ok(data.sleeper()?.told[what].fetch_add(1, ordering::Full))
+}
+
+/// The device is up, unless it is lost; and the one before it is stopped, and nothing of it freed.
+fn detected(data: &Data<'_>, state: ChannelState) -> Result {
+    let sleeper = data.sleeper()?;
+    told(data, 0)?;
+    // CAST: Its number.
+    sleeper.state.store(state as usize, ordering::Release);
+    if state == ChannelState::PermFailure {
+        moves(data)?;
+        sleeper
+            .noted
+            .store(sleeper.calls.load(ordering::Acquire), ordering::Release);
+        return Ok(());
+    }
+    if data.case == Case::Unable || (data.case, state) == (Case::GoesOn, ChannelState::Normal) {
+        return moves(data);
+    }
+    // SAFETY: It is still there, and shared: the test unbinds no device meanwhile.
+    if let Some(before) = unsafe { BEFORE.load(ordering::Acquire).as_ref() } {
+        check!(before.sleeper()?.dma.parked() != Parked::default());
+    }
+    last(data)
+}
+
+/// The reset of the slot serves for one. What is dropped is kept, though mastering is off yet.
+fn was_reset(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
+    let sleeper = data.sleeper()?;
+    told(data, 1)?;
+    BEFORE.store(ptr::null_mut(), ordering::Release);
+    check!(sleeper.dma.parked() == Parked::default());
+    is_muted(data)?;
+    check!(sleeper.park()? == 1);
+    dev.reset_and_set_master()?;
+    check!(dev.reset_and_set_master() == Err(EBUSY));
+    moves(data)?;
+    if data.case == Case::Lost && dev.dev_id() & 7 == 0 {
+        sleeper
+            .noted
+            .store(sleeper.calls.load(ordering::Acquire), ordering::Release);
+        return Err(EALREADY);
+    }
+    Ok(())
+}
+
+fn goes_on(data: &Data<'_>) -> Result {
+    told(data, 2)?;
+    moves(data)
+}
+
+/// What a device has been told, as it is unbound. It is up, or stays stopped.
+fn recovered(data: &Data<'_>) -> Result {
+    BEFORE.store(ptr::null_mut(), ordering::Release);
+    let sleeper = data.sleeper()?;
+    let times = sleeper.told();
+    let state = sleeper.state.load(ordering::Acquire);
+    pr_info!("told {times:?}, last {state}\n");
+    match (data.case, times[0]) {
+        (_, 0) | (Case::Recovered | Case::GoesOn | Case::Unable, _) => moves(data),
+        (Case::GivenUp, _) if sleeper.resumed.load(ordering::Acquire) != 0 => moves(data),
+        (Case::Lost, 1) => {
+            check!(sleeper.dma.parked() == Parked::default());
+            is_muted(data)
+        }
+        (Case::Lost, _) => {
+            check!(sleeper.dma.parked() != Parked::default());
+            is_muted(data)
+        }
+        _ => {
+            check!(sleeper.dma.parked() != Parked::default());
+            Ok(())
+        }
+    }
 }
 
 impl Data<'_> {

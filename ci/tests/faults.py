@@ -27,10 +27,14 @@ class Tree:
         self.obj = boot.Module.OBJ.with_name("-".join(["x86_64", *(file.stem for file in config)]))
 
     def make(self):
-        shutil.rmtree(self.path, ignore_errors=True)
         with boot_test.alone(), quiet():
             self.commit = kernel.patched(base.DEFAULT).commit
-        git("clone", "-q", "--shared", "--sparse", boot.LINUX, self.path)
+        self.clone(boot.LINUX)
+
+    def clone(self, linux):
+        """Of a repository that has the commit checked out last."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        git("clone", "-q", "--shared", "--sparse", linux, self.path)
         git("-C", self.path, "sparse-checkout", "set", "rust", "tools/testing/selftests/rust")
 
     def remove(self):

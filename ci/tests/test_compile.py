@@ -21,27 +21,27 @@ use kernel::{
 class Program:
     """A program that is right, the one that is wrong, and the error that it must give."""
 
-    def __init__(self, file, text):
+    def __init__(self, file, text, header=HEADER):
         self.title, _, self.error = (part.strip() for part in text.split("\n", 1)[0].partition("|"))
         self.file = file.stem
         self.rule = int(self.file.partition("-")[0])
         lines = text.split("\n")[1:]
-        self.right = HEADER + "\n".join(line.partition("//~")[0].rstrip() for line in lines)
-        self.wrong = HEADER + "\n".join((line.partition("//~")[2] if "//~" in line else line) for line in lines)
+        self.right = header + "\n".join(line.partition("//~")[0].rstrip() for line in lines)
+        self.wrong = header + "\n".join((line.partition("//~")[2] if "//~" in line else line) for line in lines)
 
     def __str__(self):
         return f"rule {self.rule}: {self.title}"
 
 
-def programs():
-    for file in sorted((root.TOP / "ci/compile").glob("*.rs")):
+def programs(directory="ci/compile", header=HEADER):
+    for file in sorted((root.TOP / directory).glob("*.rs")):
         for text in re.split(r"^//# ", file.read_text(), flags=re.M)[1:]:
-            yield Program(file, text)
+            yield Program(file, text, header)
 
 
-def compiles(test, directory, text, obj=boot.Module.OBJ):
+def compiles(test, directory, text, obj=boot.Module.OBJ, linux=boot.LINUX):
     """Whether a program compiles, and what the compiler said."""
-    module = boot.Module(test, directory, "program", text, obj)
+    module = boot.Module(test, directory, "program", text, obj, linux)
     good, said = module.make("program.o")
     # What is left of a check that the compiler could not do. The linker takes it for an error.
     if good and b"rust_build_error" in (module.directory / "program.o").read_bytes():
@@ -49,12 +49,12 @@ def compiles(test, directory, text, obj=boot.Module.OBJ):
     return good, said
 
 
-def judged(test, obj=boot.Module.OBJ):
+def judged(test, obj=boot.Module.OBJ, linux=boot.LINUX, todo=None):
     """Each program; whether it compiles, and what was said; and the same of it with its fault."""
-    todo = list(programs())
+    todo = todo or list(programs())
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        right = pool.map(lambda each: compiles(test, f"compile-right-{each[0]}", each[1].right, obj), enumerate(todo))
-        wrong = pool.map(lambda each: compiles(test, f"compile-wrong-{each[0]}", each[1].wrong, obj), enumerate(todo))
+        right = pool.map(lambda each: compiles(test, f"compile-right-{each[0]}", each[1].right, obj, linux), enumerate(todo))
+        wrong = pool.map(lambda each: compiles(test, f"compile-wrong-{each[0]}", each[1].wrong, obj, linux), enumerate(todo))
         yield from zip(todo, right, wrong)
 
 

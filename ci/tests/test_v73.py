@@ -14,15 +14,21 @@ import boot_test
 import cases
 import checks
 import kernel
+import misc
+import root
 import series
 import standin
 import test_attacks
+import test_compile
 from outcome import Fail, Outcome
 from test_documents import from_rst
 
 TAG = "v7.3"
 SET = base.PINS[TAG].set
 CASES = series.ROOT / "ci/cases/mainline.rs"
+# A driver for what is in these files, as it is for v6.12.
+RUNS = series.ROOT / "ci/cases/mainline_runs.rs"
+PARTS = [RUNS.with_name(f"{name}.rs") for name in ("work", "timer", "thread")]
 
 # What makes a driver for v6.12 one for v7.3, as far as the attacks need it. README has a table of it.
 TO_V73 = (
@@ -67,8 +73,79 @@ rmmod mainline && echo 0 >/sys/power/pm_async && echo 0 >/sys/module/suspend/par
 modprobe rust_dma && ! echo freeze >/sys/power/state && rmmod rust_dma && echo freeze >/sys/power/state && insmod /boot-test/mainline.ko
 """
 
+# One case after the other, up to the named one.
+RUN = """
+rmmod mainline_runs || exit
+number=0
+while [ $number -lt {end} ]; do
+	insmod /boot-test/mainline_runs.ko case=$number && rmmod mainline_runs || exit
+	number=$((number + 1))
+done
+insmod /boot-test/mainline_runs.ko
+"""
 
-class Mainline(boot.Case):
+# How often each case is suspended.
+RUN_ASLEEP = """
+sleeps()
+{{
+	insmod /boot-test/mainline_runs.ko case=$1 || return
+	for time in $2; do
+		echo freeze >/sys/power/state || return
+	done
+	rmmod mainline_runs
+}}
+
+rmmod mainline_runs && echo 0 >/sys/power/pm_async && echo 0 >/sys/module/suspend/parameters/pm_test_delay && echo platform >/sys/power/pm_test &&
+	sleeps {asleep} "1 2 3" && sleeps {not_resumed} 1 && sleeps {not_resumed} "1 2" && insmod /boot-test/mainline_runs.ko
+"""
+
+
+# Waits until a device is suspended, or active.
+BECOMES = r"""
+becomes()
+{
+	local i state
+	for ((i = 0; i < 100; i++)); do
+		read -r state <$PCI/$2/power/runtime_status
+		[ $state != $1 ] || return 0
+		sleep 0.1
+	done
+	echo "$2 is $state, not $1"
+	return 1
+}
+PCI=/sys/bus/pci/devices DRIVER=/sys/bus/pci/drivers/mainline
+echo 0 >/sys/power/pm_async && echo 0 >/sys/module/suspend/parameters/pm_test_delay && echo platform >/sys/power/pm_test || exit
+"""
+# The first device of a kind is suspended when it is not in use, and used by the second one whenever that is bound. Twice: a guard is leaked.
+IDLE = (
+    BECOMES
+    + r"""
+idle()
+{
+	local first=$2 second=$3 i
+	insmod /boot-test/mainline.ko case=$1 || return
+	for i in 1 2; do
+		echo $second >$DRIVER/unbind && echo $first >$DRIVER/unbind && echo $first >$DRIVER/bind && sleep 0.3 && becomes active $first &&
+			echo auto >$PCI/$first/power/control && becomes suspended $first && echo $second >$DRIVER/bind && becomes suspended $first &&
+			echo $second >$DRIVER/unbind && echo $second >$DRIVER/bind && becomes suspended $first &&
+			echo on >$PCI/$first/power/control && becomes active $first && echo auto >$PCI/$first/power/control && becomes suspended $first &&
+			echo freeze >/sys/power/state && becomes suspended $first && echo on >$PCI/$first/power/control || return
+	done
+	rmmod mainline
+}
+rmmod mainline && idle 8 $(grep -l 0x11e8 $PCI/*/device | cut -d / -f 6) && idle 9 $(grep -l 0x0010 $PCI/*/device | cut -d / -f 6 | head -n 2) || exit
+# Who has not asked for it is not, but with the system.
+insmod /boot-test/mainline.ko case=10 && for device in $(ls $DRIVER | grep :); do echo auto >$PCI/$device/power/control || exit; done
+sleep 0.5 && becomes active $device && echo freeze >/sys/power/state && becomes active $device && rmmod mainline && insmod /boot-test/mainline.ko
+"""
+)
+
+
+class Cases(boot.Case):
+    """Drivers of ci/cases, in a guest."""
+
+    NAME, CONFIG = "x86_64", ()
+
     def setUp(self):
         with boot_test.alone(), contextlib.redirect_stdout(io.StringIO()):
             try:
@@ -80,6 +157,28 @@ class Mainline(boot.Case):
                 self.may_be_skipped = True
                 self.skipTest(fail.cause)
 
+    def cases(self, run, *options, outcome=Outcome.PASS, source=CASES, parts=()):
+        """What a driver of ci/cases and the kernel print while `run` is run."""
+        config = [word for file in self.CONFIG for word in ("--config", file)]
+        self.ends(Outcome.PASS, "--base", TAG, *config, "--run", "true")
+        with tempfile.TemporaryDirectory() as directory:
+            self.addCleanup(shutil.rmtree, kernel.BUILD / TAG / self.NAME / "drivers" / pathlib.Path(directory).name, ignore_errors=True)
+            for each in (source, *parts):
+                pathlib.Path(directory, each.name).write_text(each.read_text())
+            pathlib.Path(directory, "Makefile").write_text(f"obj-m := {source.stem}.o\n")
+            self.ends(outcome, "--base", TAG, *config, "--driver", directory, "--check", *options, "--run", run)
+        console = self.console()
+        self.assertEqual([], re.findall(".*FAILED.*", console))
+        return console
+
+    def names(self, array, source=CASES):
+        return re.findall(r"Case::(\w+)", re.search(rf"const {array}: \[Case; \d+\] = \[([^\]]*)\];", source.read_text())[1])
+
+    def console(self):
+        return (kernel.BUILD / TAG / self.NAME / "console.log").read_text()
+
+
+class Mainline(Cases):
     def test_series_boots(self):
         output = self.ends(Outcome.PASS, "--base", TAG)
         print(output)
@@ -103,21 +202,6 @@ class Mainline(boot.Case):
             self.ends(Outcome.PASS, "--base", TAG, "--driver", directory, "--check", says=says)
             source.write_text(text + "fn wrong() -> u32 { true }\n")
             self.ends(Outcome.DRIVER, "--base", TAG, "--driver", directory, says=[f"--> {source}:{text.count(chr(10)) + 1}:"])
-
-    def cases(self, run, *options, outcome=Outcome.PASS):
-        """What ci/cases/mainline.rs and the kernel print while `run` is run."""
-        self.ends(Outcome.PASS, "--base", TAG, "--run", "true")
-        with tempfile.TemporaryDirectory() as directory:
-            self.addCleanup(shutil.rmtree, kernel.BUILD / f"{TAG}/x86_64/drivers/{pathlib.Path(directory).name}", ignore_errors=True)
-            pathlib.Path(directory, "mainline.rs").write_text(CASES.read_text())
-            pathlib.Path(directory, "Makefile").write_text("obj-m := mainline.o\n")
-            self.ends(outcome, "--base", TAG, "--driver", directory, "--check", *options, "--run", run)
-        console = self.console()
-        self.assertEqual([], re.findall(".*FAILED.*", console))
-        return console
-
-    def names(self, array):
-        return re.findall(r"Case::(\w+)", re.search(rf"const {array}: \[Case; \d+\] = \[([^\]]*)\];", CASES.read_text())[1])
 
     def test_cases(self):
         """Interrupts, configuration space and tables, case by case: each binding is the next one."""
@@ -148,8 +232,40 @@ class Mainline(boot.Case):
         console = self.cases(run, "--qemu", "-device edu", outcome=Outcome.NO_TEST)
         self.assertEqual(2, console.count("case ShutDown: ok\n"))
 
-    def console(self):
-        return (kernel.BUILD / TAG / "x86_64/console.log").read_text()
+    def test_runs(self):
+        """Work, timers and threads, case by case, for two devices. One can be reset."""
+        names = self.names("CASES", RUNS)
+        end = names.index("Asleep")
+        slot = "-smp 4 -device pcie-root-port,id=behind,chassis=1 -device edu,bus=behind"
+        console = self.cases(RUN.format(end=end), "--timeout", "600", *cases.PATIENCE, "--qemu", slot, source=RUNS, parts=PARTS)
+        for name in names[:end]:
+            # The first one before the others, and after them, too.
+            self.assertEqual(6 if name == names[0] else 2, console.count(f"case {name}: ok\n"), name)
+        self.assertEqual(1, console.count(": was reset\n"))
+
+    def test_runs_asleep(self):
+        """They are quiet while the system is suspended, which the next device sees, and go on afterwards."""
+        names = self.names("CASES", RUNS)
+        run = RUN_ASLEEP.format(asleep=names.index("Asleep"), not_resumed=names.index("NotResumed"))
+        console = self.cases(run, *cases.PATIENCE, "--qemu", "-device edu", source=RUNS, parts=PARTS)
+        self.assertEqual(2, console.count("case Asleep: ok\n"))
+        self.assertEqual(4, console.count("case NotResumed: ok\n"))
+
+    def test_runs_shut_down(self):
+        """Each is quiet when its device was shut down, which the next one sees."""
+        run = f"rmmod mainline_runs && insmod /boot-test/mainline_runs.ko case={self.names('CASES', RUNS).index('ShutDown')} && reboot -f"
+        console = self.cases(run, *cases.PATIENCE, "--qemu", "-device edu", outcome=Outcome.NO_TEST, source=RUNS, parts=PARTS)
+        self.assertEqual(2, console.count("shut down: ok\n"))
+
+    def test_idle(self):
+        """A device is suspended when it is not in use, while the system runs; one of those is reset when it is in use again."""
+        console = self.cases(IDLE, "--qemu", "-device edu -device nvme,serial=a -device nvme,serial=b")
+        numbers = [(self.names("SLEEP_CASES") + self.names("IDLE_CASES")).index(name) + 1 for name in ("Idle", "IdleReset", "NotIdle")]
+        self.assertEqual([8, 9, 10], numbers)
+        self.assertEqual(4, console.count("mainline: resumed 1 times\n"))
+        self.assertEqual(4, len(re.findall(r"mainline: idle [3-9]\d* times, told \[0, 0, 0\]\n", console)))
+        self.assertLess(8, console.count("mainline: reset\n"))
+        self.assertEqual(2, console.count("case NotIdle: ok\n"))
 
     def test_document(self):
         """The driver in dma.rst builds, and is formatted. Its device is reset: there is nothing to claim."""
@@ -182,6 +298,43 @@ class Mainline(boot.Case):
         )  # fmt: skip
         for name in attacks:
             self.assertIn(f"{name}: not hit\n", self.console())
+
+    def test_misc(self):
+        """A program opens files of a driver, maps memory, and has the device copy there; the driver is unbound meanwhile."""
+        self.ends(Outcome.PASS, "--base", TAG, "--run", "true")
+        status, output = misc.guest(self, linux=self.tree)
+        self.assertEqual(Outcome.PASS, status, output)
+        self.assertGreaterEqual(cases.passed(output), 19)
+
+    def test_misc_driver(self):
+        """It has no warning, and is formatted."""
+        standin.machine(self)  # Clippy is in the whole build root
+        module = boot.Module(self, "misc-format", "misc_cases", (root.TOP / "ci/cases/misc_cases.rs").read_text(), kernel.BUILD / TAG / "x86_64", self.tree)
+        good, said = module.rustfmt()
+        self.assertTrue(good, said)
+        (module.directory / "misc_cases.rs").write_text(misc.driver())
+        made, said = module.make("CLIPPY=1", "modules")
+        self.assertTrue(made, said)
+        self.assertNotIn("warning", said)
+
+    def test_programs(self):
+        """What the types of later kernels forbid does not compile; see ci/compile/later."""
+        self.ends(Outcome.PASS, "--base", TAG, "--run", "true")
+        todo = list(test_compile.programs("ci/compile/later", misc.HEADER))
+        self.assertGreater(len(todo), 5)
+        for program, (compiles, said), (compiles_wrong, said_wrong) in test_compile.judged(self, kernel.BUILD / TAG / "x86_64", self.tree, todo):
+            with self.subTest(str(program)):
+                self.assertTrue(compiles, f"the right program:\n{said}")
+                self.assertFalse(compiles_wrong, "the wrong program compiles")
+                self.assertIn(program.error, said_wrong)
+
+    def test_faults_are_where_they_should_be(self):
+        """Those of ci/planted/v7.3, which full_planted_v73 plants."""
+        found = series.load(SET)
+        with series.sparse(self.tree, series.commits(self.tree, found, self.commit)[-1], found.paths()) as top:
+            for patch in sorted((root.TOP / "ci/planted/v7.3").glob("*.patch")):
+                with self.subTest(patch.name):
+                    cases.plant(self, patch, top, "--check")
 
     def test_reset(self):
         """Behind a port of its own, the device is reset with its bus; on the root bus there is no way."""

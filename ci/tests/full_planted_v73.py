@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Each fault of ci/planted/v7.3 is seen: those in what v6.12 has not. See full_planted.
+
+They need no more than what ci/cases/misc_cases.rs has.
+"""
+
+import contextlib
+import io
+import re
+
+import boot
+import boot_test
+import cases
+import faults
+import guest
+import kernel
+import misc
+import root
+from outcome import BAD, Fail, Outcome
+
+PATCHES = sorted((root.TOP / "ci/planted/v7.3").glob("*.patch"))
+
+
+class Tree(faults.Tree):
+    """A tree of v7.3 with the series."""
+
+    def __init__(self):
+        super().__init__(kernel.BUILD / "planted-v7.3", [root.TOP / "ci/planted/fault.config"])
+        self.obj = misc.OBJ.with_name("-".join([misc.OBJ.name, *(file.stem for file in self.config)]))
+
+    def make(self):
+        """Whether the kernel is to be had."""
+        with boot_test.alone(), faults.quiet():
+            try:
+                self.commit = kernel.patched(misc.TAG).commit
+            except Fail as fail:
+                if fail.outcome != Outcome.NO_SOURCE:
+                    raise
+                return False
+        self.clone(misc.TREE)
+        return True
+
+    def run(self, test):
+        """The kernel of the tree, with the cases: how that ended, and what was said."""
+        options = boot_test.defaults(base=str(self.path), config=self.config, jobs=2, run="STOP=1 TIMES=10 bash /cases.sh misc", silence=120, timeout=600,
+                                     append=["retain_initrd", "acpi=off"], qemu=cases.DEVICES.split())  # fmt: skip
+        with boot_test.alone(), contextlib.redirect_stdout(io.StringIO()):
+            try:
+                built, _, programs = boot_test.prepare(options)
+                options.add = misc.files(test, self.obj, self.path)
+                guest.initramfs(built, options)
+                guest.boot(built, options, programs)
+            except Fail as fail:
+                return fail.outcome, f"{fail}\n{fail.detail}"
+        return Outcome.PASS, ""
+
+
+TREE = Tree()
+
+
+class Planted(boot.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.there = TREE.make()
+        if cls.there:
+            cls.addClassCleanup(TREE.remove)
+
+    def setUp(self):
+        if not self.there:
+            self.may_be_skipped = True
+            self.skipTest(f"nobody has {misc.TAG}")
+
+    def test_no_fault(self):
+        TREE.clean()
+        self.assertEqual((Outcome.PASS, ""), TREE.run(self))
+
+    def planted(self, patch):
+        TREE.clean()
+        cases.plant(self, patch, TREE.path)
+        TREE.allow()
+        outcome, said = TREE.run(self)
+        self.assertNotEqual(Outcome.PASS, outcome, "no test sees it")
+        self.assertIn(outcome, BAD, said)
+        found = re.findall(r"^(?:failed|crashed): (?:command: )?(.*)", said, re.M)
+        self.note = f"seen by {(found or [said.splitlines()[0]])[0]}"
+
+
+def test(patch):
+    return lambda self: self.planted(patch)
+
+
+for patch in PATCHES:
+    setattr(Planted, f"test_{patch.stem.replace('-', '_')}", test(patch))
