@@ -53,8 +53,15 @@ TO_V73 = (
     (r"\bSGTable::<Owned<([^>]*)>>::new\(", r"SGTable::<Mapped<\1>>::map("),
 )
 
+# A sleep wakes up by itself, at once, when the devices are suspended, one after the other.
+PM_TEST = """
+echo 0 >/sys/power/pm_async && echo 0 >/sys/module/suspend/parameters/pm_test_delay && echo platform >/sys/power/pm_test || exit
+"""
+
 # Suspends with each case, as far as the named test goes: how often, and how that ends.
-SLEEP = """
+SLEEP = (
+    PM_TEST
+    + """
 sleeps()
 {
 	number=$1 times=$2 wanted=$3
@@ -67,11 +74,12 @@ sleeps()
 	rmmod mainline
 }
 
-rmmod mainline && echo 0 >/sys/power/pm_async && echo 0 >/sys/module/suspend/parameters/pm_test_delay && echo platform >/sys/power/pm_test &&
+rmmod mainline &&
 	sleeps 1 3 slept && sleeps 2 3 slept && sleeps 3 2 refused && sleeps 4 2 refused && sleeps 5 1 slept && sleeps 5 2 slept && sleeps 6 1 slept || exit
 # A driver of mainline's that has no callback.
 modprobe rust_dma && ! echo freeze >/sys/power/state && rmmod rust_dma && echo freeze >/sys/power/state && insmod /boot-test/mainline.ko
 """
+)
 
 # One case after the other, up to the named one.
 RUN = """
@@ -85,7 +93,9 @@ insmod /boot-test/mainline_runs.ko
 """
 
 # How often each case is suspended.
-RUN_ASLEEP = """
+RUN_ASLEEP = (
+    PM_TEST
+    + """
 sleeps()
 {{
 	insmod /boot-test/mainline_runs.ko case=$1 || return
@@ -95,13 +105,15 @@ sleeps()
 	rmmod mainline_runs
 }}
 
-rmmod mainline_runs && echo 0 >/sys/power/pm_async && echo 0 >/sys/module/suspend/parameters/pm_test_delay && echo platform >/sys/power/pm_test &&
+rmmod mainline_runs &&
 	sleeps {asleep} "1 2 3" && sleeps {not_resumed} 1 && sleeps {not_resumed} "1 2" && insmod /boot-test/mainline_runs.ko
 """
-
+)
 
 # Waits until a device is suspended, or active.
-BECOMES = r"""
+BECOMES = (
+    PM_TEST
+    + r"""
 becomes()
 {
 	local i state
@@ -114,8 +126,9 @@ becomes()
 	return 1
 }
 PCI=/sys/bus/pci/devices DRIVER=/sys/bus/pci/drivers/mainline
-echo 0 >/sys/power/pm_async && echo 0 >/sys/module/suspend/parameters/pm_test_delay && echo platform >/sys/power/pm_test || exit
 """
+)
+
 # The first device of a kind is suspended when it is not in use, and used by the second one whenever that is bound. Twice: a guard is leaked.
 IDLE = (
     BECOMES
