@@ -19,6 +19,7 @@ sys.path.insert(0, str(standin.REPO / "scripts/lib"))
 
 import checks
 import outcome
+import series
 
 APPLY, TOOL, USAGE = 5, 3, 2
 COVER, SENT = "series/cover-letter-v6.12.txt", "series/sent-v6.13"
@@ -330,12 +331,52 @@ class Send(standin.Bench):
         self.redo()
         self.refused("subjects over 75")
 
-    def test_too_many(self):
-        for number in range(33):
+    def test_many(self):
+        """It says when that is more than a mail's reader wants at once, and goes on: the whole is to be had, too."""
+        self.assertNotIn("at a time", self.send())
+        for number in range(14):
             self.write(self.source, "rust/kernel/dma.rs", standin.RS + f"// {number}\n")
             self.commit(self.source, f"rust: dma: step {number}")
         self.redo()
-        self.refused("too many patches", "35")
+        self.assertIn("note: submitting-patches.rst asks for 15 patches or so at a time; --part", self.send())
+
+    def test_part(self):
+        """The first patches go out by themselves, with a letter and versions of their own."""
+        self.write(self.source, "rust/kernel/dma.rs", standin.RS + "// more\n")
+        self.commit(self.source, "rust: dma: add more")
+        self.redo()
+        letter = self.project / "series/cover-letter-v6.13-first.txt"
+        part = "--part", "first"
+        self.refused("cover-letter-v6.13-first.txt: there is none", "the parts of v6.13: none", status=USAGE, args=part)
+        for subject in "rust: DMA", "[PATCH 00/00] rust: DMA", "[PATCH 00/4] rust: DMA":
+            letter.write_text(f"Subject: {subject}\n\nThe first.\n\n---\nchange-id: 20250102-first-0123\n")
+            self.refused("does not say how many of 3 patches", status=USAGE, args=part)
+        self.refused("the parts of v6.13: first", status=USAGE, args=("--part", "second"))
+        letter.write_text("Subject: [PATCH 00/02] rust: the first\n\nThe first.\n\n---\nchange-id: 20250102-first-0123\n")
+        self.commit(self.project, "a part")
+        said = self.send(*part)
+        self.assertIn("v1 of first of v6.13, 2 patches", said)
+        messages = self.messages()
+        self.assertEqual(["[PATCH 0/2] rust: the first", "[PATCH 1/2]", "[PATCH 2/2]"], [messages[0]["Subject"], *(each["Subject"][:11] for each in messages[1:])])
+        self.assertIn("change-id: 20250102-first-0123", messages[0].get_content())
+        # A version of the part is none of the set; the next one is compared with it, patch by patch.
+        head = self.git(self.project, "rev-parse", "HEAD")
+        self.write(self.project, f"{SENT}-first", f"v1 {head} x@toy.home.arpa\n")
+        self.assertIn("v1 of v6.13, 3 patches", self.send())
+        letter.write_text(letter.read_text().replace("The first.\n", "The first.\n\nChanges in v2:\n- None.\n"))
+        self.assertIn("v2 of first of v6.13, 2 patches", self.send(*part))
+        text = self.messages()[0].get_content()
+        self.assertRegex(text, r"Range-diff against v1:\n\n1: +[0-9a-f]+ = 1:")
+        self.assertNotRegex(text, r"\n3: ")
+
+    def test_sets_of_this_repository(self):
+        """Each is one that is sent; the parts are of it."""
+        letters = sorted((standin.REPO / "series").glob("cover-letter-*-*.txt"))
+        self.assertTrue(letters)
+        for letter in letters:
+            set_name, _, part = letter.stem.removeprefix("cover-letter-").partition("-")
+            found = standin.program("scripts/send").cut(series.load(set_name, standin.REPO), part, standin.REPO)
+            self.assertLessEqual(len(found.patches), standin.program("scripts/send").MANY, letter.name)
 
     def test_no_maintainer(self):
         self.write(self.source, "nobody/file.h", "/* SPDX-License-Identifier: GPL-2.0 */\n")

@@ -267,8 +267,10 @@ def unlike(one, other):
     return "\n".join(list(difflib.unified_diff(one, other, *PORTED, lineterm="", n=0))[2:12])
 
 
-def cover_letter(set_name):
-    """Where the cover letter of a set is; not in patches/, of which git am takes every file."""
+def cover_letter(set_name, part="", root=None):
+    """Where the cover letter of a set is, or of a part; not in patches/, of which git am takes every file."""
+    if part:
+        return (root or ROOT) / f"series/cover-letter-{set_name}-{part}.txt"
     return ROOT / ("cover-letter.txt" if set_name == SENDS else f"series/cover-letter-{PORTED[0]}.txt")
 
 
