@@ -285,6 +285,38 @@ static void dropped(int file)
 	/* It stays mapped, for when the driver is unbound. */
 }
 
+/* Calls the device as soon as its file is there, while its driver has it reset. */
+static void reset(void)
+{
+	unsigned char bytes[8];
+	int file, status, i, failed = 0;
+	pid_t slow;
+
+	for (i = 0; (file = open_any()) < 0 && i < 5000; i++)
+		usleep(1000);
+	slow = fork();
+	if (!slow)
+		_exit(ioctl(file, SLOW, 123) ? 1 : 0);
+	for (i = 0; i < 5000; i++) {
+		memset(bytes, 0, sizeof(bytes));
+		if (ioctl(file, ADD, bytes) == 7) {
+			if (failed)
+				break;
+		} else if (errno != EIO || bytes[0]) {
+			_exit(1);
+		} else if (!failed++) {
+			/* Nor is anything mapped. */
+			FAILS(map(file, 1, 0), EIO);
+		}
+		usleep(1000);
+	}
+	if (waitpid(slow, &status, 0) != slow || status)
+		_exit(2);
+	if (!failed || i == 5000)
+		_exit(3);
+	_exit(why[0] ? 4 : 0);
+}
+
 /* Unbound while all kinds of mappings are there. */
 static void unbound(int file, const char *name)
 {
@@ -352,7 +384,15 @@ static void unbound(int file, const char *name)
 	FAILS(remap_file_pages(memory, PAGE, 0, 0, 0), ENODEV);
 	verdict("unbound: files that are open");
 
+	child = fork();
+	if (!child)
+		reset();
 	tell("bind");
+	CHECK(waitpid(child, &status, 0) == child);
+	if (status)
+		wrong("status 0x%x", status);
+	verdict("calls fail while the device is reset");
+
 	again = open_any();
 	CHECK(again >= 0);
 	CHECK(touch(other) == SIGBUS);

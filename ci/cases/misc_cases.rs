@@ -72,6 +72,10 @@ const PAGES: usize = 4;
 
 static BOUND: AtomicUsize = AtomicUsize::new(0);
 
+/// The first device, when it is bound again: five were bound before. Then somebody calls while
+/// `start` has it reset.
+const AGAIN: usize = 5;
+
 #[pin_data(PinnedDrop)]
 struct Data<'bound> {
     dma: Dma<'bound>,
@@ -81,6 +85,8 @@ struct Data<'bound> {
     /// Nobody registers it.
     unused: Misc<'bound>,
     running: AtomicUsize,
+    /// A call that takes its time is running.
+    slow: AtomicBool,
     quiesced: AtomicBool,
     number: usize,
     #[pin]
@@ -124,6 +130,19 @@ impl Data<'_> {
             Delta::from_millis(10),
             Delta::from_millis(TIMEOUT),
         )?;
+        Ok(())
+    }
+
+    /// A reset waits for the call that is running. Others fail until it is done, or can't be.
+    fn reset(&self, dev: &pci::Device<Start<'_>>) -> Result {
+        read_poll_timeout(
+            || Ok(self.slow.load(Ordering::SeqCst)),
+            |slow| *slow,
+            Delta::from_millis(10),
+            Delta::from_millis(TIMEOUT),
+        )?;
+        check!(dev.reset_and_set_master() == Err(ENOTTY));
+        check!(!self.slow.load(Ordering::SeqCst));
         Ok(())
     }
 
@@ -195,10 +214,12 @@ impl MiscHandler for Data<'_> {
             }
             SLOW => {
                 check!(data.is_empty() && arg == 123);
+                self.slow.store(true, Ordering::SeqCst);
                 fsleep(Delta::from_millis(1000));
                 // The device has been told to stop, but it is still there.
                 check!(self.edu.read32(ID) != u32::MAX);
                 pr_info!("slow: {}\n", self.quiesced.load(Ordering::SeqCst));
+                self.slow.store(false, Ordering::SeqCst);
                 Ok(0)
             }
             KEPT => {
@@ -279,6 +300,7 @@ impl pci::Driver for MiscCases {
                 droppable <- new_mutex!(Some(droppable)),
                 memory,
                 running: AtomicUsize::new(0),
+                slow: AtomicBool::new(false),
                 quiesced: AtomicBool::new(false),
                 number,
                 device <- new_mutex!(()),
@@ -295,6 +317,9 @@ impl pci::Driver for MiscCases {
         dev.register_misc(&data.misc, &*name(data.number)?, data)?;
         check!(dev.register_misc(&data.misc, c"edu-again", data) == Err(EBUSY));
         pr_info!("begin\n");
+        if data.number == AGAIN {
+            data.reset(dev)?;
+        }
         // As if something had gone wrong: the file was there.
         if data.number == 1 {
             return Err(ENOSPC);
