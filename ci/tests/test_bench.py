@@ -5,6 +5,7 @@ import csv
 import io
 import sys
 import unittest
+import unittest.mock
 import xml.etree.ElementTree
 
 import root
@@ -13,6 +14,7 @@ import standin
 sys.path.insert(0, str(root.TOP / "ci/bench"))
 
 import disassembly
+import sources
 import table
 
 BOOT = """\
@@ -138,6 +140,22 @@ class Table(unittest.TestCase):
                 self.assertEqual(over, row.over)
                 words = "over 1.05: checks: context, and the limits of segments" if (name, over) == ("sg-1", False) else f"over {row.limit}" if over else "over 1.01"
                 self.assertIn(words, table.text([row]))
+
+
+class Sources(unittest.TestCase):
+    def test_changes(self):
+        """Each applies, to what is there and with each slow-down in it; for v6.12 there is none."""
+        slowed = [("", ""), *((old, new) for old, new, _ in standin.program("ci/bench/run").PLANTED.values())]
+        for name, change in [("bench_c.c", slowed[0]), *(("bench_rust.rs", each) for each in slowed)]:
+            found = {sources.source(name, which, change) for which in ("v6.12", *sources.CHANGES)}
+            self.assertEqual(1 + len(sources.CHANGES), len(found))
+            self.assertIn((sources.HERE / name).read_text().replace(*change, 1), found)
+
+    def test_one_that_does_not_apply(self):
+        with self.assertRaisesRegex(ValueError, "bench_c.c has no gone"):
+            sources.source("bench_c.c", "v6.12", ("gone", ""))
+        with unittest.mock.patch.dict(sources.CHANGES, {"v7.3": {"bench_c.c": (("gone", ""),)}}), self.assertRaisesRegex(ValueError, "bench_c.c has no gone"):
+            sources.source("bench_c.c", "v7.3")
 
 
 class Code(unittest.TestCase):

@@ -92,7 +92,8 @@ def command_line():
     add("--timeout", type=number, default=300, metavar="SECONDS", help="longest time for a boot with all tests (default: 300)")
     add("--discard-log", action="store_true", help="do not keep the console's log of a run that passed")
     add("-j", "--jobs", type=number, default=os.cpu_count(), metavar="N", help="parallel jobs of the build (default: one a processor)")
-    parser.set_defaults(see=[])  # files for the emulator
+    # Files for the emulator; and whether LLVM compiles what is in C, where it need not.
+    parser.set_defaults(see=[], llvm=False)
     return parser
 
 
@@ -182,7 +183,7 @@ def both(*functions):
 def whole(options):
     """Whether it takes the whole build root."""
     # Clippy is in there, too.
-    return options.arch != "x86_64" or options.check
+    return options.arch != "x86_64" or options.check or options.llvm
 
 
 def begin(options):
@@ -207,7 +208,10 @@ def begin(options):
         place, found = both(build_root, tree)
     name = "-".join([options.arch, *(["host"] if options.host_tools else []), *(fragment.stem for fragment in options.config)])
     tools = kernel.tools(found.path, found.home / name, place)
-    built = kernel.Kernel(found, options.arch, arch.ARCHES[options.arch], tools, options.jobs)
+    architecture = arch.ARCHES[options.arch]
+    if options.llvm:
+        architecture = architecture._replace(make=("LLVM=1",), compiler="clang")
+    built = kernel.Kernel(found, options.arch, architecture, tools, options.jobs)
     return built, hosttools.check(built) if options.host_tools else hosttools.versions(built)
 
 
