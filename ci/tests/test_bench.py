@@ -65,7 +65,7 @@ class Table(unittest.TestCase):
     def test_rows(self):
         """Less what it takes to measure nothing; each twin its own."""
         read, alloc = self.rows(BOOT, BOOT + BOOT)
-        self.assertEqual(("field-read", 256, 512, 512, "plain", 0.0, 1.0, False), (*read, read.ratio, read.over))
+        self.assertEqual(("field-read", 256, 512, 512, "plain", 0.0, "v6.12", 1.0, False), (*read, read.ratio, read.over))
         self.assertEqual((5000, 5100, True, False), (alloc.c, alloc.rust, alloc.near, alloc.over))
 
     def test_just_within(self):
@@ -140,6 +140,14 @@ class Table(unittest.TestCase):
                 self.assertEqual(over, row.over)
                 words = "over 1.05: checks: context, and the limits of segments" if (name, over) == ("sg-1", False) else f"over {row.limit}" if over else "over 1.01"
                 self.assertIn(words, table.text([row]))
+
+    def test_limits_of_each_set(self):
+        """v6.13 has those of v6.12."""
+        found = [table.Row("pool", 1, 100, 110, patches=patches).over for patches in ("v6.12", "v6.13", "v7.3")]
+        self.assertEqual([True, True, False], found)
+        for limits in table.ALLOWED.values():
+            for machine, name in limits:
+                self.assertIn(name, next(each for each in table.MACHINES if each.name == machine).rows)
 
 
 class Sources(unittest.TestCase):
