@@ -89,7 +89,7 @@ ALLOWED = {
         (PLAIN.name, "sg-1"): (1.15, CALLS),
         (PLAIN.name, "sg-16"): (1.09, CALLS),
         (PLAIN.name, "sg-256"): (1.08, CALLS),
-        (INLINED.name, "park"): (1.93, NODE),
+        (INLINED.name, "park"): (1.94, NODE),
         (INLINED.name, "sg-1"): (1.10, CHECKS),
     },
     "v7.3": {
