@@ -43,7 +43,7 @@ CONFIG_MODULE_UNLOAD=y
 """
 
 # Of LLVM, building User Mode Linux; none is about the series. With PCI there are many in <asm-generic/io.h>, and in lib/iomap.c.
-UML_KNOWN = "argument unused during compilation: '-mno-3dnow'|vmlinux has a LOAD segment with RWX permissions"
+UML_KNOWN = "argument unused during compilation: '-mno-3dnow'|vmlinux(.unstripped)? has a LOAD segment with RWX permissions"
 UML_PCI_KNOWN = f"{UML_KNOWN}|performing pointer arithmetic on a null pointer|no previous prototype for function 'io|warnings? generated"
 
 CORNERS = {

@@ -132,8 +132,13 @@ const CASE: Case = Case {
 /// In the table it is this one, and not the macro's.
 const LEN: usize = 0;
 
-/// An ID of no device, which only `driver_data` picks from.
-const NONE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0xffff);
+/// An ID of no device, which only `driver_data` picks from. `edu` is of that vendor, and of another
+/// class.
+const NONE: pci::DeviceId = pci::DeviceId::from_class_and_vendor(
+    pci::Class::STORAGE_EXPRESS,
+    pci::ClassMask::Full,
+    pci::Vendor::from_raw(EDU.1),
+);
 
 macro_rules! cases {
     (
@@ -474,7 +479,7 @@ impl pci::Driver for Cases {
             let (kind, vendor, device) = case.device;
             // Which of the devices with the same ID this is, only `cases.sh` knows.
             let wanted = kind != SLOT.0 || ASKED.swap(true, Ordering::Relaxed);
-            if (dev.vendor_id(), dev.device_id()) != (vendor, device) || !wanted {
+            if (dev.vendor_id().as_raw(), dev.device_id()) != (vendor, device) || !wanted {
                 pr_info!("{}: wants {}\n", case.name, kind);
                 return Err(ENODEV);
             }

@@ -57,7 +57,7 @@ pub(crate) fn edu_range(test: &mut Test<'_, '_>) -> Result {
 
 /// The memory of an `ivshmem` device.
 fn shared<'bound>(test: &mut Test<'_, 'bound>) -> Result<pci::Bar<'bound, 0x1000>> {
-    check!(test.dev.vendor_id() == 0x1af4);
+    check!(test.dev.vendor_id().as_raw() == 0x1af4);
     test.dev.enable_device_mem()?;
     test.dev.iomap_region_sized(2, c"shared")
 }
@@ -194,7 +194,7 @@ pub(crate) fn memory_fields(test: &mut Test<'_, '_>) -> Result {
 /// is written to a port; it names both. The specification is `docs/specs/pci-testdev` of QEMU.
 pub(crate) fn port_bar(test: &mut Test<'_, '_>) -> Result {
     let dev = test.dev;
-    check!(dev.vendor_id() == 0x1b36);
+    check!(dev.vendor_id().as_raw() == 0x1b36);
     check!(dev.ioport_region(1, c"early").err() == Some(EINVAL));
     dev.enable_device_mem()?;
     check!(dev.ioport_region(0, c"memory").err() == Some(ENODEV));
@@ -253,7 +253,7 @@ pub(crate) fn port_bar(test: &mut Test<'_, '_>) -> Result {
 
 /// They are not mapped.
 pub(crate) fn ports(test: &mut Test<'_, '_>) -> Result {
-    check!(test.dev.vendor_id() == 0x1b36);
+    check!(test.dev.vendor_id().as_raw() == 0x1b36);
     test.dev.enable_device_mem()?;
     check!(test.dev.resource_len(1)? != 0);
     check!(test.dev.iomap_region(1, c"ports").err() == Some(ENODEV));

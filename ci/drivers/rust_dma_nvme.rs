@@ -757,9 +757,13 @@ struct Nvme<'bound> {
     readers: [Reader<'bound>; READERS],
 }
 
-// Not the class of all controllers: this module may be loaded for whatever is in the table, and a
-// system may have been booted from that.
-const DEVICE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1b36), 0x0010);
+// Only those of QEMU: this module may be loaded for whatever is in the table, and a system may have
+// been booted from that.
+const DEVICE: pci::DeviceId = pci::DeviceId::from_class_and_vendor(
+    pci::Class::STORAGE_EXPRESS,
+    pci::ClassMask::Full,
+    pci::Vendor::REDHAT,
+);
 
 kernel::pci_device_table!(TABLE, (), [(DEVICE, ())]);
 

@@ -291,7 +291,7 @@ struct Data<'bound> {
 struct RustE1000;
 
 // As QEMU has it, 82540EM.
-const DEVICE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x8086), 0x100e);
+const DEVICE: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::INTEL, 0x100e);
 
 kernel::pci_device_table!(TABLE, (), [(DEVICE, ())]);
 
