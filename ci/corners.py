@@ -15,6 +15,8 @@ class Corner(typing.NamedTuple):
     edit: tuple = ()
     # A pattern for warnings that are there without the series, too.
     known: str = ""
+    # Those that it is for, where that is not all.
+    sets: tuple = ()
 
 
 COMMON = """
@@ -42,6 +44,65 @@ CONFIG_MODULES=y
 CONFIG_MODULE_UNLOAD=y
 """
 
+# Whoever uses something that the set for v7.3 changes.
+USERS = """
+CONFIG_COMPILE_TEST=y
+CONFIG_OF=y
+CONFIG_COMMON_CLK=y
+CONFIG_IOMMU_SUPPORT=y
+CONFIG_PM=y
+CONFIG_DEBUG_FS=y
+CONFIG_TTY=y
+CONFIG_BLOCK=y
+CONFIG_BLK_DEV=y
+CONFIG_CONFIGFS_FS=y
+CONFIG_BLK_DEV_RUST_NULL=m
+CONFIG_NET=y
+CONFIG_ANDROID_BINDER_IPC_RUST=y
+CONFIG_NETDEVICES=y
+CONFIG_PHYLIB=y
+CONFIG_RUST_PHYLIB_ABSTRACTIONS=y
+CONFIG_FW_LOADER=y
+CONFIG_RUST_FW_LOADER_ABSTRACTIONS=y
+CONFIG_AMCC_QT2025_PHY=m
+CONFIG_AX88796B_PHY=m
+CONFIG_AX88796B_RUST_PHY=y
+CONFIG_I2C=y
+CONFIG_USB_SUPPORT=y
+CONFIG_USB=y
+CONFIG_SERIAL_DEV_BUS=y
+CONFIG_RUST_SERIAL_DEV_BUS_ABSTRACTIONS=y
+CONFIG_FWCTL=y
+CONFIG_RUST_FWCTL_ABSTRACTIONS=y
+CONFIG_DRM=y
+CONFIG_DRM_NOVA=m
+CONFIG_DRM_TYR=m
+CONFIG_DRM_PANIC=y
+CONFIG_DRM_PANIC_SCREEN_QR_CODE=y
+CONFIG_PWM=y
+CONFIG_PWM_TH1520=m
+CONFIG_CPU_FREQ=y
+CONFIG_CPUFREQ_DT_RUST=m
+CONFIG_KUNIT=y
+CONFIG_RUST_KERNEL_DOCTESTS=y
+CONFIG_SAMPLE_RUST_CONFIGFS=m
+CONFIG_SAMPLE_RUST_MINIMAL=m
+CONFIG_SAMPLE_RUST_MISC_DEVICE=m
+CONFIG_SAMPLE_RUST_PRINT=m
+CONFIG_SAMPLE_RUST_DMA=m
+CONFIG_SAMPLE_RUST_DEBUGFS=m
+CONFIG_SAMPLE_RUST_DEBUGFS_SCOPED=m
+CONFIG_SAMPLE_RUST_DRIVER_I2C=m
+CONFIG_SAMPLE_RUST_I2C_CLIENT=m
+CONFIG_SAMPLE_RUST_DRIVER_PCI=m
+CONFIG_SAMPLE_RUST_DRIVER_PLATFORM=m
+CONFIG_SAMPLE_RUST_DRIVER_USB=m
+CONFIG_SAMPLE_RUST_DRIVER_FAUX=m
+CONFIG_SAMPLE_RUST_DRIVER_AUXILIARY=m
+CONFIG_SAMPLE_RUST_DRIVER_SERDEV=m
+CONFIG_SAMPLE_RUST_SOC=m
+"""
+
 # Of LLVM, building User Mode Linux; none is about the series. With PCI there are many in <asm-generic/io.h>, and in lib/iomap.c.
 UML_KNOWN = "argument unused during compilation: '-mno-3dnow'|vmlinux(.unstripped)? has a LOAD segment with RWX permissions"
 UML_PCI_KNOWN = f"{UML_KNOWN}|performing pointer arithmetic on a null pointer|no previous prototype for function 'io|warnings? generated"
@@ -63,6 +124,10 @@ CORNERS = {
         "um",
         llvm=True,
         known=UML_PCI_KNOWN,
+    ),
+    # Without WERROR for what gates.KNOWN says of mainline's own doctests.
+    "all of the kernel's Rust": Corner(
+        X86 + PCI + MODULES + USERS + "CONFIG_WERROR=n", known=r"struct `LocalModule` is never constructed|^warning: 1 warning emitted$", sets=("v7.3",)
     ),
     "32-bit dma_addr_t": Corner(
         X86 + PCI + MODULES + "CONFIG_ARCH_DMA_ADDR_T_64BIT=n\nCONFIG_SAMPLE_RUST_DMA=m",

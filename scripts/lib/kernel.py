@@ -370,7 +370,7 @@ class Kernel:
         """All that is wanted of the configuration: ours, what the tree's selftests want, and more."""
         config = root.TOP / "ci/config"
         release = ".".join(self.tree.home.name.split(".")[:2])
-        own = [config / f"{release}.config", self.tree.path / "tools/testing/selftests/rust/config"]
+        own = [config / f"{release}.config", config / f"{release}-{self.arch_name}.config", self.tree.path / "tools/testing/selftests/rust/config"]
         if "dma_mask" in self.arch.device:
             own.append(config / f"{release}-32-lines.config")
         paths = [config / "base.config", config / f"{self.arch_name}.config", *(path for path in own if path.exists()), *more]
