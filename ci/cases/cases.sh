@@ -18,7 +18,7 @@ declare -A ID=([edu]="1234 11e8" [slot]="1234 11e8" [ivshmem]="1af4 1110" [testd
 
 TIMES=${TIMES:-20}
 declare -A TRIED
-results=() failed=0 lost=0
+results=() failed=0 lost=0 loaded=
 
 # verdict NAME WHY-NOT: without a reason, it passed.
 verdict()
@@ -310,9 +310,16 @@ group_cases()
 	verdict "unload" "$(unload || echo "the driver is still there")"
 }
 
+# The first time, nothing is bound yet.
 load()
 {
+	local device
 	[ -e $DRIVER ] || insmod $MODULE
+	[ ! "$loaded" ] || return
+	loaded=1
+	for device in $DRIVER/0000:*; do
+		[ ! -e "$device" ] || verdict "table" "${device##*/} is bound, and is not in it"
+	done
 }
 
 unload()
