@@ -29,7 +29,7 @@ class Judgement(unittest.TestCase):
         self.obj = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
 
     def silent(self, script, known=""):
-        built = types.SimpleNamespace(obj=self.obj, make=lambda *targets: ["sh", "-c", script])
+        built = types.SimpleNamespace(obj=self.obj, building=contextlib.nullcontext, make=lambda *targets: ["sh", "-c", script])
         return quiet(lambda: gates.silent(built, "build", "it does not build", "rust/", known=known))
 
     def test_a_build_that_says_nothing_of_the_kind(self):

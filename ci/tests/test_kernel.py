@@ -213,6 +213,27 @@ class Configure(standin.Bench):
         self.assertEqual(2, self.made())
 
 
+class Interrupted(unittest.TestCase):
+    def test_half_a_file_of_commands(self):
+        """What make left is made anew, when it was interrupted; all else stays."""
+        with tempfile.TemporaryDirectory() as directory:
+            place = pathlib.Path(directory)
+            built = kernel.Kernel(None, "x86_64", arch.ARCHES["x86_64"], kernel.tools(place, place, place), 1)
+            (place / "fs").mkdir()
+            half, whole, empty = place / "fs/.splice.o.cmd", place / "fs/.open.o.cmd", place / ".main.o.cmd"
+            half.write_text("savedcmd_fs/splice.o := gcc\ndeps := $(wildcar")
+            whole.write_text("savedcmd_fs/open.o := gcc\n")
+            empty.touch()
+            with self.assertRaises(KeyboardInterrupt), built.building():
+                self.assertTrue(half.exists())
+                raise KeyboardInterrupt
+            with built.building():
+                self.assertEqual([False, True, False], [path.exists() for path in (half, whole, empty)])
+            half.write_text("$(wildcar")
+            with built.building():
+                self.assertTrue(half.exists(), "looked for without a reason")
+
+
 class Progress(unittest.TestCase):
     def test_files_made(self):
         lines = ["$ make vmlinux", "make: Entering directory '/src'", "  CC      init/main.o", "  RUSTC L rust/kernel.o", "  CC [M]  a.o", "warning: x", "    4 | CC"]

@@ -398,9 +398,21 @@ class Kernel:
                 )
             done.write_text(key + sha256(config))
 
+    @contextlib.contextmanager
+    def building(self):
+        """Whoever interrupts make may leave half of a file of commands, at which the next make stops. It is made anew."""
+        begun = self.obj / "begun"
+        if begun.exists():
+            for path in self.obj.rglob(".*.cmd"):
+                if not path.read_bytes().endswith(b"\n"):
+                    path.unlink()
+        begun.touch()
+        yield
+        begun.unlink()
+
     def build(self):
         new = not (self.obj / "vmlinux").exists()
-        with stage.Stage("kernel build", self.obj / "log/build") as here:
+        with self.building(), stage.Stage("kernel build", self.obj / "log/build") as here:
             here.status = lambda: f"{made(list(here.tail))}{f' of about {self.arch.files}' if new else ''} files"
             here.run(self.make(*self.targets), "the kernel does not build")
             shutil.rmtree(self.obj / "modules", ignore_errors=True)
