@@ -26,7 +26,6 @@ class Tree(faults.Tree):
 
     def __init__(self):
         super().__init__(kernel.BUILD / "planted-v7.3", [root.TOP / "ci/planted/fault.config", root.TOP / "ci/planted/v7.3/lean.config"])
-        self.obj = misc.OBJ.with_name("-".join([misc.OBJ.name, *(file.stem for file in self.config)]))
 
     def make(self):
         """Whether the kernel is to be had."""
@@ -47,9 +46,8 @@ class Tree(faults.Tree):
         with boot_test.alone(), contextlib.redirect_stdout(io.StringIO()):
             try:
                 built, _, programs = boot_test.prepare(options)
-                # Of the release that the tree says it is.
-                self.obj = built.obj
-                options.add = misc.files(test, self.obj, built.tree.path)
+                # What is built is named for the release that the tree says it is.
+                options.add = misc.files(test, built.obj, built.tree.path)
                 guest.initramfs(built, options)
                 guest.boot(built, options, programs)
             except Fail as fail:
