@@ -28,16 +28,9 @@ class Tree(faults.Tree):
         super().__init__(kernel.BUILD / "planted-v7.3", [root.TOP / "ci/planted/fault.config", root.TOP / "ci/planted/v7.3/lean.config"])
 
     def make(self):
-        """Whether the kernel is to be had."""
         with boot_test.alone(), faults.quiet():
-            try:
-                self.commit = kernel.patched(misc.TAG).commit
-            except Fail as fail:
-                if fail.outcome != Outcome.NO_SOURCE:
-                    raise
-                return False
+            self.commit = kernel.patched(misc.TAG).commit
         self.clone(misc.TREE)
-        return True
 
     def run(self, test):
         """The kernel of the tree, with the cases: how that ended, and what was said."""
@@ -59,16 +52,14 @@ TREE = Tree()
 
 
 class Planted(boot.Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.there = TREE.make()
-        if cls.there:
-            cls.addClassCleanup(TREE.remove)
+    there = False
 
     def setUp(self):
+        misc.repository(self)
         if not self.there:
-            self.may_be_skipped = True
-            self.skipTest(f"nobody has {misc.TAG}")
+            TREE.make()
+            Planted.there = True
+            self.addClassCleanup(TREE.remove)
 
     def test_no_fault(self):
         TREE.clean()

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """The set for mainline, as long as somebody has that kernel."""
 
-import contextlib
-import io
 import pathlib
 import re
 import shutil
@@ -10,7 +8,6 @@ import tempfile
 
 import base
 import boot
-import boot_test
 import cases
 import checks
 import kernel
@@ -20,7 +17,7 @@ import series
 import standin
 import test_attacks
 import test_compile
-from outcome import Fail, Outcome
+from outcome import Outcome
 from test_documents import from_rst
 
 TAG = "v7.3"
@@ -160,15 +157,7 @@ class Cases(boot.Case):
     NAME, CONFIG = "x86_64", ()
 
     def setUp(self):
-        with boot_test.alone(), contextlib.redirect_stdout(io.StringIO()):
-            try:
-                self.tree, self.commit = kernel.repository(TAG)
-            except Fail as fail:
-                if fail.outcome != Outcome.NO_SOURCE:
-                    raise
-                # The distribution drops a kernel when it has the next one.
-                self.may_be_skipped = True
-                self.skipTest(fail.cause)
+        self.tree, self.commit = misc.repository(self)
 
     def cases(self, run, *options, outcome=Outcome.PASS, source=CASES, parts=()):
         """What a driver of ci/cases and the kernel print while `run` is run."""
