@@ -1004,7 +1004,7 @@ group_shutdown()
 
 [ -e $DMA_API/error_count ] || verdict "DMA-API debugging" "is off"
 for group; do
-	stop || "group_$group"
+	stop || { say "group: $group"; "group_$group"; }
 done
 
 echo "TAP version 13"
