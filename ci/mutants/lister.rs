@@ -10,7 +10,9 @@
 //! files are read by a parser; macros' arguments are mutated where they are expressions. What
 //! `cfg` leaves out, tests, examples, and what is only printed are left alone.
 //!
-//! A place is given in bytes. `item` is the path of the item within the file.
+//! A place is given in bytes. `item` is the path of the item within the file. `body` is the place of
+//! the outermost function's block in which the mutant is, if another block may run in its stead: the
+//! function has an ordinary type, and is not evaluated by the compiler.
 
 use proc_macro2::Span;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -84,6 +86,8 @@ struct Lister<'a> {
     signatures: &'a Signatures,
     /// Of the item that is being visited.
     path: Vec<String>,
+    /// Of the outermost function; `Some(None)` where nothing may run in its stead.
+    body: Option<Option<Range<usize>>>,
     /// Where blocks begin whose value nobody uses, and those that go away with a mutant as a whole.
     units: HashSet<usize>,
     soles: HashSet<usize>,
@@ -102,10 +106,14 @@ impl<'a> Lister<'a> {
             return;
         }
         let line = self.source[..place.start].matches('\n').count() + 1;
+        let body = match &self.body {
+            Some(Some(body)) => format!("[{}, {}]", body.start, body.end),
+            _ => "null".into(),
+        };
         writeln!(
             self.out,
             "{{\"file\": {}, \"line\": {line}, \"start\": {}, \"end\": {}, \"operator\": {}, \
-             \"item\": {}, \"text\": {}, \"replacement\": {}}}",
+             \"item\": {}, \"text\": {}, \"replacement\": {}, \"body\": {body}}}",
             json(self.file),
             place.start,
             place.end,
@@ -227,6 +235,10 @@ impl<'a> Lister<'a> {
             ReturnType::Type(_, ty) => matches!(&**ty, Type::Tuple(t) if t.elems.is_empty()),
         };
         let place = block.span().byte_range();
+        let outermost = self.body.is_none();
+        if outermost {
+            self.body = Some(may_differ(signature).then(|| place.clone()));
+        }
         let body = match &block.stmts[..] {
             [Stmt::Expr(value, None)] => self.text(value.span()),
             _ => "",
@@ -245,6 +257,9 @@ impl<'a> Lister<'a> {
             }
         }
         self.visit_block(block);
+        if outermost {
+            self.body = None;
+        }
     }
 
     fn condition(&mut self, condition: &Expr) {
@@ -292,6 +307,20 @@ impl<'a> Lister<'a> {
             self.add("arguments", one.start..two.end, &swapped);
         }
     }
+}
+
+/// Whether a function may have two blocks, one of which is chosen when it runs.
+fn may_differ(signature: &Signature) -> bool {
+    struct Finder(bool);
+    impl Visit<'_> for Finder {
+        fn visit_type_impl_trait(&mut self, _: &syn::TypeImplTrait) {
+            self.0 = true;
+        }
+    }
+    // Each block would return a type of its own.
+    let mut finder = Finder(false);
+    finder.visit_return_type(&signature.output);
+    !finder.0 && signature.constness.is_none()
 }
 
 fn start(block: &Block) -> usize {
@@ -908,6 +937,7 @@ fn main() -> Result<(), String> {
             cfgs: &cfgs,
             signatures: &signatures,
             path: Vec::new(),
+            body: None,
             units: HashSet::new(),
             soles: HashSet::new(),
             left_out: BTreeMap::new(),

@@ -42,6 +42,7 @@ class Mutant(typing.NamedTuple):
     item: str
     text: str
     replacement: str
+    body: tuple | None = None  # the place of the function's block, if another may run in its stead
 
     @property
     def words(self):
@@ -131,6 +132,7 @@ def parse(lines):
             continue
         key = "\0".join([said["file"], said["item"], said["operator"], *("".join(said[each].split()) for each in ("text", "replacement"))])
         seen[key] += 1
+        said["body"] = said["body"] and tuple(said["body"])
         found.append(Mutant(hashlib.sha256(f"{key}\0{seen[key]}".encode()).hexdigest()[:10], **said))
     ids = collections.Counter(each.id for each in found)
     if len(ids) != len(found):
@@ -215,19 +217,37 @@ class Results:
         known = json.loads(path.read_text()) if path.exists() else {}
         self.all = known.get("mutants", {})
         self.without = known.get("without")  # the state in which nothing fails without a mutant
+        # Which functions a trial reaches, for a list of functions in a state.
+        self.reached = known.get("reached", {})
+
+    def reach(self, functions):
+        """What is known of that, or is to be found out."""
+        of = hashlib.sha256(f"{self.state} {sorted(functions)}".encode()).hexdigest()[:16]
+        if self.reached.get("of") != of:
+            self.reached = {"of": of, "trials": {}}
+        return self.reached["trials"]
 
     def get(self, mutant):
         """Its result, if it counts: of this state, or a kill that is to be kept."""
         found = self.all.get(mutant.id)
-        return found if found and (found["state"] == self.state or self.keep and found["killed"]) else None
+        return found if found and "passed" not in found and (found["state"] == self.state or self.keep and found["killed"]) else None
 
     def add(self, mutant, killed, what, seconds):
         self.all[mutant.id] = {"killed": killed, "by": what, "seconds": round(seconds, 1), "state": self.state, "what": mutant.words}
         self.write()
 
+    def passed(self, mutant):
+        """The trials of this state that did not see it; it is not through yet."""
+        found = self.all.get(mutant.id, {})
+        return found.get("passed", []) if found.get("state") == self.state else []
+
+    def add_passed(self, mutant, trial):
+        self.all[mutant.id] = {"passed": [*self.passed(mutant), trial], "state": self.state, "what": mutant.words}
+        self.write()
+
     def write(self):
         part = self.path.with_suffix(".part")
-        part.write_text(json.dumps({"without": self.without, "mutants": self.all}, indent=1) + "\n")
+        part.write_text(json.dumps({"without": self.without, "reached": self.reached, "mutants": self.all}, indent=1) + "\n")
         part.rename(self.path)
 
 

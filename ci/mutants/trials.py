@@ -8,7 +8,6 @@ import typing
 
 import arch
 import cases
-import faults
 import mutants
 import test_compile
 from outcome import BAD, Fail, Outcome
@@ -16,13 +15,14 @@ from outcome import BAD, Fail, Outcome
 
 class Trial(typing.NamedTuple):
     name: str
-    run: str | None = None  # in the guest; None: the selftests
+    groups: str = ""  # of cases.sh; none: the selftests
+    times: int = 5
     append: tuple = ()
     qemu: str = ""
 
-
-def with_cases(name, groups, times=5, **more):
-    return Trial(name, f"STOP=1 TIMES={times} bash /cases.sh {groups}", **more)
+    @property
+    def run(self):
+        return f"STOP=1 TIMES={self.times} bash /cases.sh {self.groups}" if self.groups else None
 
 
 # As with planted faults: without an IOMMU, kmemleak takes some of what ACPI has for leaks. And when it
@@ -31,13 +31,13 @@ LEAKS, FREED = ("acpi=off", "debug_pagealloc=off"), ("acpi=off", "kmemleak=off")
 QUIET = "kunit.enable=0"  # the doctests ran in the first one
 # In this order: what sees most, and what takes least.
 TRIALS = (
-    with_cases("cases", "bind cases", append=LEAKS),
+    Trial("cases", "bind cases", append=FREED),
     Trial("the sample's selftest", append=FREED),
-    with_cases("bindings", "info other load shells remove gone suspend", 20, append=(*LEAKS, QUIET)),
-    with_cases("pages that were freed", "bind cases", append=(*FREED, QUIET)),
-    with_cases("bounce buffers", "cases", append=(*FREED, QUIET, "swiotlb=force")),
-    with_cases("an IOMMU", "cases", append=(*FREED[1:], QUIET), qemu=arch.ARCHES["x86_64"].iommu.qemu),
-    with_cases("errors", "errors", append=(*FREED[1:], QUIET), qemu=cases.ERRORS),
+    Trial("bindings", "info other load shells suspend runtime remove gone platform", 20, append=(*LEAKS, QUIET)),
+    Trial("leaks", "bind cases", append=(*LEAKS, QUIET)),
+    Trial("bounce buffers", "cases", append=(*FREED, QUIET, "swiotlb=force")),
+    Trial("an IOMMU", "cases", append=(*FREED[1:], QUIET), qemu=arch.ARCHES["x86_64"].iommu.qemu),
+    Trial("errors", "errors", append=(*FREED[1:], QUIET), qemu=cases.ERRORS),
 )
 # The cases that are for some code, and tried first: the modules of ci/cases by files below rust/kernel.
 FIRST = {
@@ -122,10 +122,15 @@ def programs(tree):
     return ""
 
 
+def first_for(mutant):
+    """The modules of ci/cases that are for its code."""
+    return FIRST.get(mutant.file.removeprefix("rust/kernel/"), "").split()
+
+
 def kill(tree, mutant):
     """What sees a mutant; "" when nothing does."""
     plant(tree, mutant)
-    return next(filter(None, tried(tree, FIRST.get(mutant.file.removeprefix("rust/kernel/"), "").split())), "")
+    return next(filter(None, tried(tree, first_for(mutant))), "")
 
 
 def tried(tree, modules=()):

@@ -67,12 +67,17 @@ def passed(output):
     return len(re.findall(r"^passed    command: ", output, re.M))
 
 
-def numbers(modules):
-    """The numbers of the cases that are in some modules of ci/cases."""
+def names():
+    """The cases, each as MODULE::NAME, by their numbers."""
     listed = re.search(r"^cases! \{\n(.*?)\n\}", (root.TOP / "ci/cases/dma_cases.rs").read_text(), re.M | re.S)[1]
     # Without what is said of each.
     listed = re.sub(r"//.*| \{[^{};]*\}", "", listed)
-    module_of = [module for module, names in re.findall(r"(\w+): ([^;]*);", listed) for _ in names.strip(", \n").split(",")]
+    return [f"{module}::{name.strip()}" for module, some in re.findall(r"(\w+): ([^;]*);", listed) for name in some.strip(", \n").split(",")]
+
+
+def numbers(modules):
+    """The numbers of the cases that are in some modules of ci/cases."""
+    module_of = [name.partition("::")[0] for name in names()]
     unknown = set(modules) - set(module_of)
     if unknown:
         raise ValueError(f"no cases: {unknown}")

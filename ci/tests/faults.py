@@ -47,6 +47,7 @@ class Tree:
     def clean(self):
         """Without any fault."""
         git("-C", self.path, "checkout", "-q", "-f", "HEAD")
+        git("-C", self.path, "clean", "-q", "-f", "-d")
 
     def allow(self):
         """What is left unused by a fault is no reason not to build it."""

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
 
 import base
@@ -22,7 +23,9 @@ from outcome import Fail, Outcome
 
 sys.path.insert(0, str(root.TOP / "ci/mutants"))
 
+import many
 import mutants
+import switched
 import trials
 
 loader = importlib.machinery.SourceFileLoader("mutants_run", str(root.TOP / "ci/mutants/run"))
@@ -176,6 +179,13 @@ class Lists(unittest.TestCase):
         self.assertEqual(4, len({each.id for each in self.list("fn f() -> X { g(1, 1) }")[0]}))
 
 
+    def test_body(self):
+        """Where another block may run in the stead of a function's own: the outermost one's, of an ordinary type, that runs in the kernel."""
+        text = "fn a() -> X { fn b() -> X { g(1) } b() } const fn c() -> X { g(1) } fn d() -> impl X { g(1) } fn e() -> Result<impl X> { g(1) } const F: X = g(1); fn h(x: impl X) -> X { g(1) }"
+        found = {each.item: text[slice(*each.body)] if each.body else None for each in self.list(text)[0] if each.replacement == "2"}
+        self.assertEqual({"a::b": "{ fn b() -> X { g(1) } b() }", "c": None, "d": None, "e": None, "F": None, "h": "{ g(1) }"}, found)
+
+
 class Series(boot.Case):
     """The mutants of the series, as they are."""
 
@@ -211,6 +221,26 @@ class Series(boot.Case):
                 pathlib.Path(place, f"{each.id}.rs").write_text(each.apply((boot.LINUX / each.file).read_text()))
             mutants.Lister(kernel.BUILD / "root", pathlib.Path(place)).list([f"{each.id}.rs" for each in some])
 
+    def test_together(self):
+        """Most can be in one kernel. Each is in there once, as by itself, and nothing but Rust is made."""
+        together = switched.together(self.all, boot.LINUX)
+        self.note = f"{len(together)} of {len(self.all)}"
+        self.assertGreater(len(together), 0.8 * len(self.all))
+        numbers, on = switched.functions(together), dict(enumerate(together, 1))
+        with tempfile.TemporaryDirectory(prefix="tests-", dir=mutants.HOME) as place:
+            made = {}
+            for number, file in enumerate(sorted({file for file, _ in numbers})):
+                text = switched.copies(file, (boot.LINUX / file).read_bytes(), numbers, on)
+                pathlib.Path(place, f"{number}.rs").write_bytes(text)
+                for match in re.finditer(rb"^(\d+) => /\* mutant \1 \*/ ((?s:.*?))\n(?=\d+ => /\* mutant|_ => /\* function)", text, re.M):
+                    made[int(match[1])] = match[2]
+            mutants.Lister(kernel.BUILD / "root", pathlib.Path(place)).list([f"{each}.rs" for each in range(number + 1)])
+        self.assertEqual(set(on), set(made))
+        for number, each in on.items():
+            whole = each.apply((boot.LINUX / each.file).read_text()).encode()
+            start, end = each.body[0], len(whole) - ((boot.LINUX / each.file).stat().st_size - each.body[1])
+            self.assertEqual(whole[start:end], made[number], each.words)
+
     def test_equivalent(self):
         """Whatever is listed as equivalent is there, and has a reason."""
         reasons = mutants.equivalent((root.TOP / "ci/mutants/equivalent").read_text())
@@ -239,15 +269,23 @@ def mutant(name, file="rust/kernel/a.rs"):
 class Fakes:
     """Trials that see what they are told."""
 
-    def __init__(self, **seen):
-        self.seen, self.tried = seen, []
+    def __init__(self, together="", **seen):
+        self.together, self.seen, self.had = together, seen, []
+
+    def split(self, tree, some):
+        return [each for each in some if each.id in self.together], [each for each in some if each.id not in self.together]
+
+    def tried(self, tree, all, some, results):
+        for each in some:
+            self.had.append(f"{each.id}, together")
+            yield each, self.seen.get(each.id, ""), 1
 
     def without(self, tree):
-        self.tried.append("nothing")
+        self.had.append("nothing")
 
-    def kill(self, tree, each):
-        self.tried.append(each.id)
-        return self.seen.get(each.id, "")
+    def alone(self, tree, each):
+        self.had.append(each.id)
+        return self.seen.get(each.id) or ""
 
 
 class Run(unittest.TestCase):
@@ -262,38 +300,67 @@ class Run(unittest.TestCase):
 
     def campaign(self, tries, results, *words, reasons={}):
         with contextlib.redirect_stdout(io.StringIO()) as said:
-            run.campaign(None, self.all, reasons, results, run.arguments(words), tries)
+            run.campaign(None, self.all, self.all, reasons, results, run.arguments(words), tries)
         return said.getvalue()
 
     def test_goes_on(self):
         """What was tried is not tried again; nor are equivalents."""
         tries = Fakes(a="compiler: no")
         self.campaign(tries, self.results(), reasons={"c": "it is"})
-        self.assertEqual(["nothing", "a", "b"], tries.tried)
+        self.assertEqual(["nothing", "a", "b"], tries.had)
         self.campaign(tries, self.results(), reasons={})
-        self.assertEqual(["nothing", "a", "b", "c"], tries.tried)
+        self.assertEqual(["nothing", "a", "b", "c"], tries.had)
         self.campaign(tries, self.results())
-        self.assertEqual(4, len(tries.tried))
+        self.assertEqual(4, len(tries.had))
 
     def test_another_state(self):
         """Results are of one state of the series and the tests; with --keep, kills stay."""
         self.campaign(Fakes(a="compiler: no"), self.results())
         again = Fakes()
         self.campaign(again, self.results("later", keep=True))
-        self.assertEqual(["nothing", "b", "c"], again.tried)
+        self.assertEqual(["nothing", "b", "c"], again.had)
         again = Fakes()
         self.campaign(again, self.results("later"))
-        self.assertEqual(["a"], again.tried)
+        self.assertEqual(["a"], again.had)
+
+    def test_together(self):
+        """Those that are tried together are tried first; what has to be tried alone after all is, later."""
+        tries = Fakes("abc", a="compiler: no", b=None)
+        self.campaign(tries, self.results())
+        self.assertEqual(["a, together", "b, together", "c, together", "nothing", "b"], tries.had)
+        self.assertEqual({"a": True, "b": False, "c": False}, {name: each["killed"] for name, each in self.results().all.items()})
+
+    def test_passed(self):
+        """What some trials did not see is not through, and goes on behind them, unless something has changed."""
+        tries = Fakes("ab", a=many.Passed("cases"))
+        self.campaign(tries, self.results())
+        self.assertEqual((None, ["cases"]), (self.results().get(self.all[0]), self.results().passed(self.all[0])))
+        self.assertEqual([], self.results("later").passed(self.all[0]))
+        results = self.results()
+        results.add_passed(self.all[0], "bindings")
+        self.assertEqual(["cases", "bindings"], self.results().passed(self.all[0]))
+        self.assertEqual([], self.results().passed(self.all[1]))
+        results.add(self.all[0], False, "", 1)
+        self.assertEqual((False, []), (self.results().get(self.all[0])["killed"], self.results().passed(self.all[0])))
+
+    def test_reached(self):
+        """What a trial reaches is known again, of the same functions in the same state."""
+        results = self.results()
+        results.reach(["f", "g"])["cases"] = {"boot": ["f"]}
+        results.write()
+        self.assertEqual({"cases": {"boot": ["f"]}}, self.results().reach(["g", "f"]))
+        self.assertEqual({}, self.results().reach(["f"]))
+        self.assertEqual({}, self.results("later").reach(["f", "g"]))
 
     def test_hours(self):
         tries = Fakes()
         said = self.campaign(tries, self.results(), "--hours", "0.0000000001")
-        self.assertEqual((["nothing"], True), (tries.tried, "the time is over: 3 are left" in said))
+        self.assertEqual((["nothing"], True), (tries.had, "the time is over: 3 are left" in said))
 
     def test_broken_off(self):
         """What was known by then stays known."""
         tries = Fakes(a="compiler: no")
-        tries.kill = lambda tree, each: Fakes.kill(tries, tree, each) if each.id == "a" else self.fail("no space")
+        tries.alone = lambda tree, each: Fakes.alone(tries, tree, each) if each.id == "a" else self.fail("no space")
         with self.assertRaises(AssertionError):
             self.campaign(tries, self.results())
         self.assertEqual(["a"], list(self.results().all))
@@ -337,6 +404,68 @@ class Run(unittest.TestCase):
         self.assertIn("Not seen by: doctests", patch)
         with self.assertRaisesRegex(Fail, "not as it was listed"):
             mutant("a").apply("2")
+
+
+class Switched(unittest.TestCase):
+    """Many mutants in one kernel."""
+
+    TEXT = b"fn f() -> u32 { 1 + 2 }\nfn g() -> u32 { const A: u32 = 1; A }\n"
+
+    def setUp(self):
+        def of(name, start, end, text, other, body):
+            return mutants.Mutant(name, "rust/kernel/a.rs", 1, start, end, "o", "f", text, other, body)
+
+        self.all = [of("a", 16, 17, "1", "0", (14, 23)), of("b", 14, 23, "{ 1 + 2 }", "{ 7 }", (14, 23)), of("c", 55, 56, "1", "2", (38, 62)), of("d", 55, 56, "1", "2", None)]
+        self.place = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (self.place / "rust/kernel").mkdir(parents=True)
+        (self.place / "rust/kernel/a.rs").write_bytes(self.TEXT)
+
+    def copies(self):
+        found = switched.together(self.all, self.place)
+        return switched.copies("rust/kernel/a.rs", self.TEXT, switched.functions(found), {7: found[0], 9: found[1]})
+
+    def test_together(self):
+        """Not what the compiler evaluates."""
+        self.assertEqual(self.all[:2], switched.together(self.all, self.place))
+        self.assertEqual(([], self.all[:1]), many.split(types.SimpleNamespace(path=self.place), self.all[:1]))
+
+    def test_copies(self):
+        self.assertEqual(
+            b"fn f() -> u32 { match crate::mutant::on(0) {\n7 => /* mutant 7 */ { 0 + 2 }\n9 => /* mutant 9 */ { 7 }\n_ => /* function 0 */ { 1 + 2 }\n} /* end */ }\n"
+            b"fn g() -> u32 { const A: u32 = 1; A }\n",
+            self.copies(),
+        )
+
+    def test_blame(self):
+        """Of each error, the mutant in whose copy it is; else the function."""
+        places = {"rust/kernel/a.rs": switched.Places(self.copies().decode())}
+
+        def error(words, *lines):
+            return f"error{words}\n" + "".join(f"   --> rust/kernel/a.rs:{line}:5\n    |\n" for line in lines)
+
+        log = f"  RUSTC L rust/kernel.o\nwarning: unused\n   --> rust/kernel/a.rs:3:1\n{error('[E0308]: one', 2)}{error(': two', 4, 3)}{error(': three', 4)}{error(': four', 1, 6)}"
+        self.assertEqual({("mutant", 7): "error[E0308]: one", ("mutant", 9): "error: two", ("function", 0): "error: three"}, switched.blame(log, places))
+
+    def test_reached(self):
+        console = (
+            "[ 1.0] cases.sh: doctests: reached 21\n[ 1.1] cases.sh: group: cases\n[ 2.0] cases.sh: a::b: reached \n[ 3.0] cases.sh: c: d: reached 08\n[ 3.1] cases.sh: what\n"
+            "[ 4.0] cases.sh: c: d: reached 1\n[ 5.0] cases.sh: group: bind\n[ 6.0] cases.sh: c: d: reached 2\n"
+        )
+        self.assertEqual({"boot: doctests": {1, 4}, "cases: a::b": set(), "cases: c: d": {7, 0}, "bind: c: d": {1}}, switched.reached(console))
+
+    def test_environment(self):
+        """Only what reaches the mutant; of the cases, those for its code first."""
+        each, names = self.all[0]._replace(file="rust/kernel/dma/pool.rs"), cases.names()
+        one, two, *_ = cases.numbers(["pool"])
+        zero, one_of, two_of = (f"cases: {names[number]}" for number in (0, one, two))
+        for trial, verdicts, made, append in (
+            (0, {zero, one_of, two_of}, {"TIMES": 5, "DO": "cases", "CASES": f"{one} {two} 0"}, ["kunit.enable=0"]),
+            (0, {"boot: doctests"}, {"TIMES": 5, "DO": "cases", "CASES": "0"}, []),
+            (0, {"boot: doctests", "bind: table", one_of}, {"TIMES": 5, "DO": "bind cases", "CASES": f"{one}"}, []),
+            (0, {"cases: unload", one_of}, {"TIMES": 5, "DO": "cases", "FIRST": f"{one}"}, ["kunit.enable=0"]),
+            (2, {"gone: gone in mid-transfer", "info: info"}, {"TIMES": 20, "DO": "info gone", "CASES": "0"}, ["kunit.enable=0"]),
+        ):
+            self.assertEqual(({"STOP": 1, **made}, append), many.environment(trials.TRIALS[trial], verdicts, each))
 
 
 class Verdicts(unittest.TestCase):
