@@ -147,10 +147,12 @@ class Reached:
     def __init__(self, known, numbers):
         self.known = known  # {trial: {verdict: [function]}}
         self.names = [f"{file}:{start}" for file, (start, _) in numbers]
-        self.locks = {trial.name: threading.Lock() for trial in trials.TRIALS}
+        self.locks = {trial.name: threading.Lock() for trial in trials.TRIALS if not trial.rest}
 
     def by(self, guests, trial, each):
         """The verdicts before which the function of a mutant ran. Of the selftests, all that is known is that they pass: None."""
+        if trial.rest:
+            trial = next(other for other in trials.TRIALS if (other.groups, other.most) == (trial.groups, trial.most))
         with self.locks[trial.name]:
             if trial.name not in self.known:
                 found, console = guests.boot(trial, DO=trial.groups, TIMES=trial.times)
@@ -162,18 +164,26 @@ class Reached:
 
 
 def environment(trial, verdicts, each):
-    """What of a trial to do, and the kernel's parameters for that, when these verdicts reach the mutant."""
+    """What of a trial to do, and the kernel's parameters for that, when these verdicts reach the mutant; nothing where nothing is left."""
     groups = [group for group in trial.groups.split() if any(verdict.startswith(f"{group}: ") for verdict in verdicts)]
-    # One case at least, as a guest that does nothing has failed.
     made = {"STOP": 1, "TIMES": trial.times, "DO": " ".join(groups or ["cases"])}
     numbers = {f"cases: {name}": number for number, name in enumerate(cases.names())}
-    some = sorted(numbers[verdict] for verdict in verdicts & set(numbers)) or [0]
+    some = sorted(numbers[verdict] for verdict in verdicts & set(numbers))
     first = [number for number in cases.numbers(trials.first_for(each)) if number in some]
-    if all(verdict in numbers for verdict in verdicts if verdict.startswith("cases: ")):
-        made["CASES"] = " ".join(map(str, [*first, *(number for number in some if number not in first)]))
+    some = [*first, *(number for number in some if number not in first)]
+    if trial.rest:
+        some = some[trial.most :]
+        made["DO"] = "cases"
+    elif trial.most:
+        some = some[: trial.most]
+    if trial.most or all(verdict in numbers for verdict in verdicts if verdict.startswith("cases: ")):
+        # One case at least, as a guest that does nothing has failed.
+        made["CASES"] = " ".join(map(str, some or [0]))
     else:
         made["FIRST"] = " ".join(map(str, first))
-    return made, [] if "boot: doctests" in verdicts else [trials.QUIET]
+    if trial.rest and not some:
+        return {}, []
+    return made, [] if "boot: doctests" in verdicts and trials.QUIET not in trial.append else [trials.QUIET]
 
 
 alone, without = trials.kill, trials.without
@@ -239,6 +249,8 @@ def attempt(guests, reached, trial, number, each):
         if not verdicts:
             return "", 0
         made, append = environment(trial, verdicts, each)
+        if not made:
+            return "", 0
         trial = trial._replace(append=(*trial.append, *append))
     found = guests.boot(trial, number, **made)[0]
     if trials.doubtful(found, trials.first_for(each)) is not None:

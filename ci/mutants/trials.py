@@ -19,6 +19,8 @@ class Trial(typing.NamedTuple):
     times: int = 5
     append: tuple = ()
     qemu: str = ""
+    most: int = 0  # the number of cases for a mutant that many of them reach, in a kernel that has many mutants
+    rest: bool = False  # only those that were left out so
 
     @property
     def run(self):
@@ -29,10 +31,12 @@ class Trial(typing.NamedTuple):
 # scans, it may read early memory that was freed, which is not mapped then: so one of the two.
 LEAKS, FREED = ("acpi=off", "debug_pagealloc=off"), ("acpi=off", "kmemleak=off")
 QUIET = "kunit.enable=0"  # the doctests ran in the first one
+MOST = 25
 # In this order: what sees most, and what takes least.
 TRIALS = (
-    Trial("cases", "bind cases", append=FREED),
+    Trial("cases", "bind cases", append=FREED, most=MOST),
     Trial("the sample's selftest", append=FREED),
+    Trial("more cases", "bind cases", append=(*FREED, QUIET), most=MOST, rest=True),
     Trial("bindings", "info other load shells suspend runtime remove gone platform", 20, append=(*LEAKS, QUIET)),
     Trial("leaks", "bind cases", append=(*LEAKS, QUIET)),
     Trial("bounce buffers", "cases", append=(*FREED, QUIET, "swiotlb=force")),
@@ -135,6 +139,8 @@ def kill(tree, mutant):
 
 def tried(tree, modules=()):
     for trial in TRIALS:
+        if trial.rest:
+            continue
         found = attempt(tree, trial, modules)
         again = doubtful(found, modules)
         yield found if again is None else attempt(tree, trial, again)

@@ -456,16 +456,22 @@ class Switched(unittest.TestCase):
     def test_environment(self):
         """Only what reaches the mutant; of the cases, those for its code first."""
         each, names = self.all[0]._replace(file="rust/kernel/dma/pool.rs"), cases.names()
-        one, two, *_ = cases.numbers(["pool"])
+        one, two, *_ = pool = cases.numbers(["pool"])
         zero, one_of, two_of = (f"cases: {names[number]}" for number in (0, one, two))
+        every = {f"cases: {name}" for name in names}
+        others = [number for number in range(len(names)) if number not in pool]
+        few, rest, bindings, leaks = (next(trial for trial in trials.TRIALS if trial.name == name) for name in ("cases", "more cases", "bindings", "leaks"))
         for trial, verdicts, made, append in (
-            (0, {zero, one_of, two_of}, {"TIMES": 5, "DO": "cases", "CASES": f"{one} {two} 0"}, ["kunit.enable=0"]),
-            (0, {"boot: doctests"}, {"TIMES": 5, "DO": "cases", "CASES": "0"}, []),
-            (0, {"boot: doctests", "bind: table", one_of}, {"TIMES": 5, "DO": "bind cases", "CASES": f"{one}"}, []),
-            (0, {"cases: unload", one_of}, {"TIMES": 5, "DO": "cases", "FIRST": f"{one}"}, ["kunit.enable=0"]),
-            (2, {"gone: gone in mid-transfer", "info: info"}, {"TIMES": 20, "DO": "info gone", "CASES": "0"}, ["kunit.enable=0"]),
+            (few, {zero, one_of, two_of}, {"TIMES": 5, "DO": "cases", "CASES": f"{one} {two} 0"}, ["kunit.enable=0"]),
+            (few, {"boot: doctests"}, {"TIMES": 5, "DO": "cases", "CASES": "0"}, []),
+            (few, {"boot: doctests", "bind: table", "cases: unload", one_of}, {"TIMES": 5, "DO": "bind cases", "CASES": f"{one}"}, []),
+            (few, every, {"TIMES": 5, "DO": "cases", "CASES": " ".join(map(str, [*pool, *others][:25]))}, ["kunit.enable=0"]),
+            (rest, {"boot: doctests", "bind: table", *every}, {"TIMES": 5, "DO": "cases", "CASES": " ".join(map(str, [*pool, *others][25:]))}, ["kunit.enable=0"]),
+            (leaks, {"cases: unload", one_of}, {"TIMES": 5, "DO": "cases", "FIRST": f"{one}"}, ["kunit.enable=0"]),
+            (bindings, {"gone: gone in mid-transfer", "info: info"}, {"TIMES": 20, "DO": "info gone", "CASES": "0"}, ["kunit.enable=0"]),
         ):
-            self.assertEqual(({"STOP": 1, **made}, append), many.environment(trials.TRIALS[trial], verdicts, each))
+            self.assertEqual(({"STOP": 1, **made}, append), many.environment(trial, verdicts, each))
+        self.assertEqual(({}, []), many.environment(rest, {"bind: table", zero, one_of}, each))
 
 
 class Verdicts(unittest.TestCase):
