@@ -11,8 +11,9 @@ Compile: a file of ci/compile, and the title of a program there that must not co
 Code: what is not what it should be in the code that the compiler makes (test_volatile). No guest either.
 Platform: a variant of the platform driver of ci/drivers (virtio.py), in a guest that has a device for it.
 
-What was seen is not tried again, as long as neither the fault, the series nor the tests change; so a
-run that was broken off goes on where it was. With it goes build/planted.seen.
+What was seen is not tried again, as long as neither the fault, the series nor the tests change, but
+for groups of cases.sh that it does not take; so a run that was broken off goes on where it was. With
+it goes build/planted.seen.
 """
 
 import hashlib
@@ -34,6 +35,17 @@ FAULTS = root.TOP / "ci/planted"
 PATCHES = sorted(FAULTS.glob("*.patch"))
 TREE = faults.Tree(kernel.BUILD / "planted", faults.CONFIG)
 SEEN = kernel.BUILD / "planted.seen"
+SCRIPT = root.TOP / "ci/cases/cases.sh"
+
+
+def groups(fields):
+    """What cases.sh does."""
+    return fields.get("Group", "cases" if "Cases" in fields else "bind cases")
+
+
+def script(groups):
+    """What of cases.sh that takes."""
+    return re.sub(r"^group_(\w+)\(\)\n\{\n.*?^\}\n", lambda match: match[0] if match[1] in groups.split() else "", SCRIPT.read_text(), flags=re.M | re.S)
 
 
 class Planted(boot.Case):
@@ -46,7 +58,7 @@ class Planted(boot.Case):
         # Of the series, what faults are planted in: not the samples and their tests.
         digest = hashlib.sha256(TREE.of("rust"))
         virtio_rng = [root.TOP / "ci/tests/virtio.py", virtio.DRIVER]
-        for path in sorted([*(root.TOP / "ci/cases").iterdir(), *(root.TOP / "ci/compile").glob("*.rs"), *TREE.config, *virtio_rng]):
+        for path in sorted([*({*(root.TOP / "ci/cases").iterdir()} - {SCRIPT}), *(root.TOP / "ci/compile").glob("*.rs"), *TREE.config, *virtio_rng]):
             digest.update(path.read_bytes())
         cls.tests = digest.hexdigest()
 
@@ -57,11 +69,11 @@ class Planted(boot.Case):
 
     def planted(self, patch):
         text = patch.read_text()
-        key = hashlib.sha256(f"{self.tests}{text}".encode()).hexdigest()
+        fields = dict(re.findall(r"^(\w+): (.*)", text.partition("\n---")[0], re.M))
+        key = hashlib.sha256(f"{self.tests}{script(groups(fields))}{text}".encode()).hexdigest()
         seen = json.loads(SEEN.read_text()) if SEEN.exists() else {}
         if key not in seen:
             self.plant(patch)
-            fields = dict(re.findall(r"^(\w+): (.*)", text.partition("\n---")[0], re.M))
             if "Compile" in fields:
                 seen[key] = self.compiles(*fields["Compile"].split(": ", 1))
             elif "Code" in fields:
@@ -81,8 +93,7 @@ class Planted(boot.Case):
     def runs(self, fields):
         """Which case, or which check of the kernel, sees it."""
         only = cases.numbers(fields["Cases"].split()) if "Cases" in fields else ()
-        groups = fields.get("Group", "cases" if only else "bind cases")
-        outcome, found = self.boot(f"STOP=1 TIMES=5 CASES='{' '.join(map(str, only))}' bash /cases.sh {groups}", fields)
+        outcome, found = self.boot(f"STOP=1 TIMES=5 CASES='{' '.join(map(str, only))}' bash /cases.sh {groups(fields)}", fields)
         self.assertNotEqual(outcome, Outcome.PASS, "no test sees it")
         self.assertIn(outcome, BAD, found)
         self.assertNotIn("in no case", found, "the guest did not come to the first case")
