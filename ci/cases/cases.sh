@@ -19,6 +19,8 @@ REACHED=/sys/module/kernel/parameters/rust_reached
 declare -A ID=([edu]="1234 11e8" [slot]="1234 11e8" [ivshmem]="1af4 1110" [testdev]="1b36 0005" [nvme]="1b36 0010")
 
 TIMES=${TIMES:-20}
+# The file is there when it is off, too.
+[[ $(</proc/cmdline) != *kmemleak=off* ]] || KMEMLEAK=/none
 declare -A TRIED
 results=() failed=0 lost=0 loaded=
 
@@ -292,6 +294,7 @@ group_cases()
 			! stop || return
 		done
 		[ $lost -gt 0 ] || leaked "these cases"
+		verdict "unload" "$(unload || echo "the driver is still there")"
 		return
 	fi
 	for number in $FIRST; do
