@@ -37,15 +37,18 @@ def options(tree, run, **more):
 
 
 class Kernel:
-    """With as many of some mutants as can be in it, by the numbers that turn them on. The others have an `error` each, or are `alone`."""
+    """With as many of some mutants as can be in it: `on`, by the numbers that turn them on.
+
+    The others are in `errors`, with what the compiler says, in `alone`, or in `later`: for another kernel.
+    """
 
     def __init__(self, tree, numbers, some):
         self.tree, self.numbers = tree, numbers
-        self.errors, self.alone = {}, []
+        self.errors, self.alone, self.later = {}, [], []
         self.on = self.fit(dict(enumerate(some, 1)))
 
     def fit(self, on):
-        """What of it can be built together, and is."""
+        """Build the kernel with what of it can be built together."""
         while (said := self.build(on)) is not None:
             files = {file for file, _ in self.numbers}
             bad = switched.blame(said, {file: switched.Places((self.tree.path / file).read_text()) for file in files})
@@ -55,32 +58,37 @@ class Kernel:
             if not on:
                 raise Fail(Outcome.BUILD, "the kernel does not build without a mutant", said)
             if not wrong | odd:
-                return self.halves(list(on.items()), said)
+                return self.halves(list(on.items()))
             self.errors.update((on[number], bad["mutant", number]) for number in wrong)
             self.alone += [on[number] for number in odd]
             on = {number: each for number, each in on.items() if number not in wrong | odd}
         return on
 
-    def halves(self, on, said):
+    def halves(self, on):
         """Nobody says what is wrong."""
         if len(on) == 1:
             self.alone.append(on[0][1])
             return self.fit({})
-        good = {**self.fit(dict(on[: len(on) // 2])), **self.fit(dict(on[len(on) // 2 :]))}
-        if len(good) == len(on):
-            raise Fail(Outcome.BUILD, "half of the mutants can be built, and the other half, but not all of them", said)
-        return self.fit(good)
+        one, other = (self.fit(dict(half)) for half in (on[len(on) // 2 :], on[: len(on) // 2]))
+        if len(one) + len(other) == len(on):
+            # They may be too many for the compiler. The other half is what was built last.
+            self.later += one.values()
+            return other
+        return self.fit({**other, **one})
 
     def build(self, on):
         """Build it; all that was said, where that does not work."""
         switched.plant(self.tree, self.numbers, on)
+        log = self.tree.obj / "log/build"
+        log.unlink(missing_ok=True)
         with boot_test.alone(), faults.quiet():
             try:
                 self.built, _, self.programs = boot_test.prepare(options(self.tree, None))
             except Fail as fail:
-                if fail.outcome != Outcome.BUILD:
+                # It may be the configuration's.
+                if fail.outcome != Outcome.BUILD or not log.exists():
                     raise
-                return (self.tree.obj / "log/build").read_text()
+                return log.read_text()
         return None
 
 
@@ -102,7 +110,7 @@ class Guests:
             guest.disk(built, options(self.tree, None).disk)
             # The selftests' files are there already.
             os.replace(obj / "initramfs.cpio", obj / "selftests.cpio")
-            _, files = cases.modules(keeper, obj)
+            files = trials.modules(keeper, obj)
             guest.initramfs(built, options(self.tree, COMMAND, add=[*files, root.TOP / "ci/cases/cases.sh"]))
             for number in range(os.cpu_count()):
                 self.free.put({name: self.directory(f"{number}-{name}", name) for name in ("selftests", "initramfs")})
@@ -146,7 +154,7 @@ class Reached:
 
     def __init__(self, known, numbers):
         self.known = known  # {trial: {verdict: [function]}}
-        self.names = [f"{file}:{start}" for file, (start, _) in numbers]
+        self.names = list(map(switched.name, numbers))
         self.locks = {trial.name: threading.Lock() for trial in trials.TRIALS if not trial.rest}
 
     def by(self, guests, trial, each):
@@ -156,33 +164,32 @@ class Reached:
         with self.locks[trial.name]:
             if trial.name not in self.known:
                 found, console = guests.boot(trial, DO=trial.groups, TIMES=trial.times)
+                if found and trials.doubtful(found, []) is not None:
+                    found, console = guests.boot(trial, DO=trial.groups, TIMES=trial.times)
                 if found:
                     raise Fail(Outcome.TEST_FAILED, f"without a mutant, {found}", advice="scripts/boot-test, ci/test test_cases and test_compile should tell why")
                 self.known[trial.name] = {name: sorted(self.names[number] for number in some) for name, some in switched.reached(console).items()}
-        name = f"{each.file}:{each.body[0]}"
+        name = switched.name(switched.function(each))
         return {verdict for verdict, names in self.known[trial.name].items() if name in names} if trial.groups else None
 
 
 def environment(trial, verdicts, each):
     """What of a trial to do, and the kernel's parameters for that, when these verdicts reach the mutant; nothing where nothing is left."""
     groups = [group for group in trial.groups.split() if any(verdict.startswith(f"{group}: ") for verdict in verdicts)]
-    made = {"STOP": 1, "TIMES": trial.times, "DO": " ".join(groups or ["cases"])}
     numbers = {f"cases: {name}": number for number, name in enumerate(cases.names())}
     some = sorted(numbers[verdict] for verdict in verdicts & set(numbers))
-    first = [number for number in cases.numbers(trials.first_for(each)) if number in some]
-    some = [*first, *(number for number in some if number not in first)]
+    first, forget = ([number for number in cases.numbers(modules) if number in some] for modules in (trials.first_for(each), ["forget"]))
+    some = [*first, *(number for number in some if number not in (*first, *forget))]
+    # These come last, and all of them: one needs another, and the first one looks for leaks.
+    forget = cases.numbers(["forget"]) if forget else []
     if trial.rest:
-        some = some[trial.most :]
-        made["DO"] = "cases"
-    elif trial.most:
-        some = some[: trial.most]
-    if trial.most or all(verdict in numbers for verdict in verdicts if verdict.startswith("cases: ")):
-        # One case at least, as a guest that does nothing has failed.
-        made["CASES"] = " ".join(map(str, some or [0]))
+        groups, some = ["cases"], [*some[trial.most :], *forget]
+        if not some:
+            return {}, []
     else:
-        made["FIRST"] = " ".join(map(str, first))
-    if trial.rest and not some:
-        return {}, []
+        some = some[: trial.most] if trial.most else [*some, *forget]
+    # One case at least, as a guest that does nothing has failed.
+    made = {"STOP": 1, "TIMES": trial.times, "DO": " ".join(groups or ["cases"]), "CASES": " ".join(map(str, some or [0]))}
     return made, [] if "boot: doctests" in verdicts and trials.QUIET not in trial.append else [trials.QUIET]
 
 
@@ -200,19 +207,21 @@ class Passed(str):
 
 
 def tried(tree, all, some, results):
-    """Try mutants: each, by what it was killed, or None where it is to be tried alone, and how long that took."""
+    """Try mutants: each, by what it was killed, "" if by nothing, what it Passed so far, or None where it is to be tried alone; and how long that took."""
     numbers = switched.functions(switched.together(all, tree.path))
-    known = results.reach(f"{file}:{start}" for file, (start, _) in numbers)
-    for at in range(0, len(some), AT_ONCE):
+    known = results.reach(map(switched.name, numbers))
+    while some:
+        now, some = some[:AT_ONCE], some[AT_ONCE:]
         began = time.monotonic()
-        made = Kernel(tree, numbers, some[at : at + AT_ONCE])
-        took = (time.monotonic() - began) / len(some[at : at + AT_ONCE])
+        made = Kernel(tree, numbers, now)
+        some = [*made.later, *some]
+        took = (time.monotonic() - began) / len(now)
         for each, error in made.errors.items():
             yield each, f"compiler: {error}", took
         for each in made.alone:
             yield each, None, took
         if made.on:
-            with Guests(made) as guests, faults.quiet():
+            with Guests(made) as guests:
                 yield from in_guests(guests, Reached(known, numbers), results)
 
 

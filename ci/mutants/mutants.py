@@ -171,16 +171,20 @@ def files(tree, globs=()):
 
 
 def of(tree, lister, config, globs=()):
-    """The mutants of a tree: all, or those in the files asked for."""
+    """The mutants of a tree, whichever are asked for; and what was left out of the files that are."""
     # All files at once: signatures of one matter for calls in another.
     all = files(tree, globs)
     found, left_out = lister.build().list(all, cfgs(config))
-    wanted = {path for glob in globs for path in (tree / "rust/kernel").glob(glob)}
-    wanted = {str(path.relative_to(tree)) for path in wanted} if globs else set(all)
     counts = collections.Counter()
-    for file in wanted:
+    for file in asked_for(tree, globs):
         counts.update(left_out[file])
-    return [each for each in found if each.file in wanted], counts
+    return found, counts
+
+
+def asked_for(tree, globs):
+    """The files below rust/kernel that somebody asks for; all, where he does not say."""
+    wanted = {path for glob in globs for path in (tree / "rust/kernel").glob(glob)}
+    return {str(path.relative_to(tree)) for path in wanted} if globs else set(files(tree))
 
 
 def shuffled(mutants, seed):
@@ -217,11 +221,12 @@ class Results:
         known = json.loads(path.read_text()) if path.exists() else {}
         self.all = known.get("mutants", {})
         self.without = known.get("without")  # the state in which nothing fails without a mutant
-        # Which functions a trial reaches, for a list of functions in a state.
         self.reached = known.get("reached", {})
+        # The trials that have not seen a mutant which is not through: {id: {"state", "trials"}}.
+        self.begun = known.get("begun", {})
 
     def reach(self, functions):
-        """What is known of that, or is to be found out."""
+        """Which functions each trial reaches, of these, in this state: what is known of it, to be added to."""
         of = hashlib.sha256(f"{self.state} {sorted(functions)}".encode()).hexdigest()[:16]
         if self.reached.get("of") != of:
             self.reached = {"of": of, "trials": {}}
@@ -230,24 +235,25 @@ class Results:
     def get(self, mutant):
         """Its result, if it counts: of this state, or a kill that is to be kept."""
         found = self.all.get(mutant.id)
-        return found if found and "passed" not in found and (found["state"] == self.state or self.keep and found["killed"]) else None
+        return found if found and (found["state"] == self.state or self.keep and found["killed"]) else None
 
     def add(self, mutant, killed, what, seconds):
         self.all[mutant.id] = {"killed": killed, "by": what, "seconds": round(seconds, 1), "state": self.state, "what": mutant.words}
+        self.begun.pop(mutant.id, None)
         self.write()
 
     def passed(self, mutant):
-        """The trials of this state that did not see it; it is not through yet."""
-        found = self.all.get(mutant.id, {})
-        return found.get("passed", []) if found.get("state") == self.state else []
+        """The trials of this state that have not seen it."""
+        found = self.begun.get(mutant.id, {})
+        return found.get("trials", []) if found.get("state") == self.state else []
 
     def add_passed(self, mutant, trial):
-        self.all[mutant.id] = {"passed": [*self.passed(mutant), trial], "state": self.state, "what": mutant.words}
+        self.begun[mutant.id] = {"state": self.state, "trials": [*self.passed(mutant), trial]}
         self.write()
 
     def write(self):
         part = self.path.with_suffix(".part")
-        part.write_text(json.dumps({"without": self.without, "reached": self.reached, "mutants": self.all}, indent=1) + "\n")
+        part.write_text(json.dumps({"without": self.without, "reached": self.reached, "begun": self.begun, "mutants": self.all}, indent=1) + "\n")
         part.rename(self.path)
 
 

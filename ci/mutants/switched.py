@@ -33,7 +33,14 @@ def functions(all):
 
 
 def function(each):
+    """That of a mutant."""
     return each.file, each.body
+
+
+def name(function):
+    """By which a function is known from one run to the next."""
+    file, (start, _) = function
+    return f"{file}:{start}"
 
 
 def copies(file, text, numbers, on):

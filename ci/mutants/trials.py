@@ -9,6 +9,7 @@ import typing
 import arch
 import cases
 import mutants
+import outcome
 import test_compile
 from outcome import BAD, Fail, Outcome
 
@@ -56,8 +57,9 @@ HANG = "a hang"
 COMPILE = "programs that must not compile"
 
 
-def names():
-    return ["doctests", *(trial.name for trial in TRIALS), COMPILE]
+def names(mutant):
+    """What one that survived was tried with; the programs only where it may matter to the compiler."""
+    return ["doctests", *(trial.name for trial in TRIALS), *([] if mutant.body else [COMPILE])]
 
 
 class Keeper(contextlib.ExitStack):
@@ -112,9 +114,21 @@ def verdict(fail, trial, what_failed):
 
 
 def said(text):
-    """The first error of a compiler's, in a line."""
+    """The first error of a compiler's, in a line. That it could not do its work is none."""
     found = re.search(r"^ *(error(?:\[E\d+\])?: .*|.*undefined reference.*|ERROR: .*)", text, re.M)
-    return found[1].strip() if found else (text.strip().splitlines() or ["nothing was said"])[-1]
+    if outcome.FULL.search(text):
+        raise Fail(Outcome.DISK, "no space left: a mutant cannot be built", text, outcome.SPACE)
+    if not found:
+        raise Fail(Outcome.BUILD, "a mutant cannot be built, and nobody says what is wrong with it", text, "run the same command again; it goes on from here")
+    return found[1].strip()
+
+
+def modules(keeper, obj):
+    """The cases, made for a kernel in which mutants are that can be built."""
+    try:
+        return cases.modules(keeper, obj)[1]
+    except AssertionError as error:
+        raise Fail(Outcome.BUILD, f"the cases do not compile: {said(str(error))}", str(error)) from None
 
 
 def programs(tree):
@@ -122,6 +136,8 @@ def programs(tree):
     with Keeper() as keeper:
         for program, (compiles, text), (compiles_wrong, text_wrong) in test_compile.judged(keeper, tree.obj):
             if not compiles or compiles_wrong or program.error not in text_wrong:
+                if not compiles:
+                    said(text)
                 return f"{COMPILE}: {program}"
     return ""
 

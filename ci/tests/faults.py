@@ -2,7 +2,7 @@
 """What it takes to plant faults in the interface, one after the other, and to see them: a tree of our own, its kernel, and a guest."""
 
 import contextlib
-import io
+import os
 import shutil
 import subprocess
 
@@ -78,8 +78,10 @@ class Tree:
         return cases.what_failed(fail.outcome, f"{fail.detail}\nerror: {fail}", self.obj)[0]
 
 
+@contextlib.contextmanager
 def quiet():
-    return contextlib.redirect_stdout(io.StringIO())
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
 
 
 def git(*command):

@@ -256,8 +256,11 @@ class Series(boot.Case):
                 mutants.check(boot.LINUX, cfgs, wrong)
 
     def test_files(self):
-        found, _ = mutants.of(boot.LINUX, self.lister, self.CONFIG, ["dma/plain.rs"])
-        self.assertEqual([each for each in self.all if each.file.endswith("dma/plain.rs")], found)
+        found, left_out = mutants.of(boot.LINUX, self.lister, self.CONFIG, ["dma/plain.rs"])
+        self.assertEqual(self.all, found)
+        self.assertLess(sum(left_out.values()), sum(self.left_out.values()))
+        self.assertEqual({"rust/kernel/dma/plain.rs"}, mutants.asked_for(boot.LINUX, ["dma/plain.rs"]))
+        self.assertEqual({each.file for each in found}, mutants.asked_for(boot.LINUX, []) & {each.file for each in found})
         with self.assertRaisesRegex(Fail, "there is no file rust/kernel/none.rs"):
             mutants.files(boot.LINUX, ["none.rs"])
 
@@ -342,6 +345,10 @@ class Run(unittest.TestCase):
         self.assertEqual([], self.results().passed(self.all[1]))
         results.add(self.all[0], False, "", 1)
         self.assertEqual((False, []), (self.results().get(self.all[0])["killed"], self.results().passed(self.all[0])))
+        # A kill of before stays one that can be kept.
+        results.add(self.all[1], True, "cases", 1)
+        self.results("later").add_passed(self.all[1], "cases")
+        self.assertTrue(self.results("later", keep=True).get(self.all[1])["killed"])
 
     def test_reached(self):
         """What a trial reaches is known again, of the same functions in the same state."""
@@ -356,6 +363,9 @@ class Run(unittest.TestCase):
         tries = Fakes()
         said = self.campaign(tries, self.results(), "--hours", "0.0000000001")
         self.assertEqual((["nothing"], True), (tries.had, "the time is over: 3 are left" in said))
+        tries = Fakes("abc")
+        said = self.campaign(tries, self.results(), "--hours", "0.0000000001")
+        self.assertEqual((["a, together"], True), (tries.had, "the time is over: 2 are left" in said))
 
     def test_broken_off(self):
         """What was known by then stays known."""
@@ -457,21 +467,126 @@ class Switched(unittest.TestCase):
         """Only what reaches the mutant; of the cases, those for its code first."""
         each, names = self.all[0]._replace(file="rust/kernel/dma/pool.rs"), cases.names()
         one, two, *_ = pool = cases.numbers(["pool"])
-        zero, one_of, two_of = (f"cases: {names[number]}" for number in (0, one, two))
+        forget = cases.numbers(["forget"])
+        zero, one_of, two_of, forgets = (f"cases: {names[number]}" for number in (0, one, two, forget[4]))
         every = {f"cases: {name}" for name in names}
-        others = [number for number in range(len(names)) if number not in pool]
+        others = [number for number in range(len(names)) if number not in (*pool, *forget)]
         few, rest, bindings, leaks = (next(trial for trial in trials.TRIALS if trial.name == name) for name in ("cases", "more cases", "bindings", "leaks"))
-        for trial, verdicts, made, append in (
-            (few, {zero, one_of, two_of}, {"TIMES": 5, "DO": "cases", "CASES": f"{one} {two} 0"}, ["kunit.enable=0"]),
-            (few, {"boot: doctests"}, {"TIMES": 5, "DO": "cases", "CASES": "0"}, []),
-            (few, {"boot: doctests", "bind: table", "cases: unload", one_of}, {"TIMES": 5, "DO": "bind cases", "CASES": f"{one}"}, []),
-            (few, every, {"TIMES": 5, "DO": "cases", "CASES": " ".join(map(str, [*pool, *others][:25]))}, ["kunit.enable=0"]),
-            (rest, {"boot: doctests", "bind: table", *every}, {"TIMES": 5, "DO": "cases", "CASES": " ".join(map(str, [*pool, *others][25:]))}, ["kunit.enable=0"]),
-            (leaks, {"cases: unload", one_of}, {"TIMES": 5, "DO": "cases", "FIRST": f"{one}"}, ["kunit.enable=0"]),
-            (bindings, {"gone: gone in mid-transfer", "info: info"}, {"TIMES": 20, "DO": "info gone", "CASES": "0"}, ["kunit.enable=0"]),
+        for trial, verdicts, do, numbers, append in (
+            (few, {zero, one_of, two_of}, "cases", [one, two, 0], ["kunit.enable=0"]),
+            (few, {"boot: doctests"}, "cases", [0], []),
+            (few, {"boot: doctests", "bind: table", "cases: unload", one_of}, "bind cases", [one], []),
+            (few, every, "cases", [*pool, *others][:25], ["kunit.enable=0"]),
+            (rest, {"boot: doctests", "bind: table", *every}, "cases", [*[*pool, *others][25:], *forget], ["kunit.enable=0"]),
+            (leaks, {"cases: unload", one_of}, "cases", [one], ["kunit.enable=0"]),
+            # Of these, one needs another, and the first one looks for leaks.
+            (leaks, {zero, forgets}, "cases", [0, *forget], ["kunit.enable=0"]),
+            (few, {zero, forgets}, "cases", [0], ["kunit.enable=0"]),
+            (rest, {zero, forgets}, "cases", forget, ["kunit.enable=0"]),
+            (bindings, {"gone: gone in mid-transfer", "info: info"}, "info gone", [0], ["kunit.enable=0"]),
         ):
-            self.assertEqual(({"STOP": 1, **made}, append), many.environment(trial, verdicts, each))
+            made = {"STOP": 1, "TIMES": trial.times, "DO": do, "CASES": " ".join(map(str, numbers))}
+            self.assertEqual((made, append), many.environment(trial, verdicts, each))
         self.assertEqual(({}, []), many.environment(rest, {"bind: table", zero, one_of}, each))
+
+
+class Built(many.Kernel):
+    """A kernel that the numbers in BAD keep from being built: with a word of the compiler's, or without."""
+
+    BAD, DUMB, MOST = {}, set(), 100
+
+    def build(self, on):
+        self.built = sorted(on)
+        said = [f"error: {self.BAD[number]}\n --> rust/kernel/a.rs:{number * 2}:1\n" for number in on if number in self.BAD]
+        return "".join(said) if said else "it ended" if self.DUMB & set(on) or len(on) > self.MOST else None
+
+
+class Kernels(unittest.TestCase):
+    """Which mutants are in a kernel, and what becomes of the others."""
+
+    def setUp(self):
+        self.all = [mutant(str(number))._replace(body=(number, number + 1)) for number in range(1, 9)]
+        # Each has two lines in the file: what is before it, and its own.
+        text = "".join(f"=> /* function {number} */\n=> /* mutant {number} */\n" for number in range(1, 9)).split("\n", 1)[1]
+        place = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (place / "rust/kernel").mkdir(parents=True)
+        (place / "rust/kernel/a.rs").write_text(f"\n{text}")
+        self.tree = types.SimpleNamespace(path=place)
+
+    def made(self, **what):
+        numbers = {switched.function(each): number for number, each in enumerate(self.all, 1)}
+        found = type("Made", (Built,), what)(self.tree, numbers, self.all)
+        self.assertEqual(sorted(found.on), found.built, "another kernel was built last")
+        ids = [each.id for some in (found.on.values(), found.errors, found.alone, found.later) for each in some]
+        self.assertEqual(sorted(each.id for each in self.all), sorted(ids))
+        return found
+
+    def test_all(self):
+        self.assertEqual(8, len(self.made().on))
+
+    def test_errors(self):
+        found = self.made(BAD={3: "one", 4: "two"})
+        self.assertEqual({"3": "error: one", "4": "error: two"}, {each.id: error for each, error in found.errors.items()})
+
+    def test_dumb(self):
+        """Who keeps it from being built without a word is tried alone."""
+        found = self.made(BAD={3: "one"}, DUMB={5, 8})
+        self.assertEqual((["5", "8"], 1, 5), (sorted(each.id for each in found.alone), len(found.errors), len(found.on)))
+
+    def test_too_many(self):
+        """What is too much for the compiler is for a later kernel."""
+        found = self.made(MOST=3)
+        self.assertEqual((2, 6), (len(found.on), len(found.later)))
+
+    def test_none(self):
+        """Without a mutant, it has to be built."""
+        with self.assertRaises(Fail) as caught:
+            self.made(MOST=-1)
+        self.assertIn("without a mutant", caught.exception.cause)
+
+
+class Guests(unittest.TestCase):
+    """What is done with the mutants of a kernel."""
+
+    def setUp(self):
+        place = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.results = mutants.Results(place / "mutants.json", "now")
+        self.all = {number: mutant(str(number)) for number in range(6)}
+        self.addCleanup(setattr, many, "attempt", many.attempt)
+        self.addCleanup(vars(many.stage).update, end_all=many.stage.end_all)
+        self.ended = []
+        many.stage.end_all = lambda: self.ended.append(1)
+
+    def became(self, seen):
+        had = []
+
+        def attempt(guests, reached, trial, number, each):
+            had.append((trial.name, number))
+            found = seen.get(number, "")
+            if isinstance(found, Exception):
+                raise found
+            return found if not found or found.startswith(trial.name) else "", 2
+
+        many.attempt = attempt
+        guests = types.SimpleNamespace(made=types.SimpleNamespace(on=self.all))
+        return list(many.in_guests(guests, None, self.results)), had
+
+    def test_breadth(self):
+        """Each is tried with the first trial, and what that has not seen with the next one."""
+        self.results.add_passed(self.all[5], "cases")
+        became, had = self.became({0: "cases: a", 1: "leaks: b"})
+        self.assertEqual([("cases", number) for number in range(5)], sorted(had[:5]))
+        self.assertNotIn(("bindings", 0), had)
+        self.assertIn(("bindings", 5), had)
+        through = {each.id: by for each, by, _ in became if not isinstance(by, many.Passed)}
+        self.assertEqual({"0": "cases: a", "1": "leaks: b", "2": "", "3": "", "4": "", "5": ""}, through)
+        self.assertEqual(len(trials.TRIALS) * 2, next(took for each, by, took in became if each.id == "2" and by == ""))
+
+    def test_stops(self):
+        """What is wrong with one stops all."""
+        with self.assertRaises(Fail):
+            self.became({3: Fail(Outcome.DISK, "no space")})
+        self.assertEqual([1], self.ended)
 
 
 class Verdicts(unittest.TestCase):
@@ -493,6 +608,13 @@ class Verdicts(unittest.TestCase):
         for outcome in Outcome.DISK, Outcome.EMULATOR, Outcome.FETCH, Outcome.INTERNAL:
             with self.assertRaises(Fail):
                 self.says(outcome)
+
+    def test_not_built(self):
+        """What ends the compiler is no mutant's doing."""
+        for text, outcome in ("error: linking failed: No space left on device", Outcome.DISK), ("Killed\nmake: *** [x] Error 137", Outcome.BUILD):
+            with self.assertRaises(Fail) as caught:
+                trials.said(text)
+            self.assertEqual(outcome, caught.exception.outcome)
 
     def test_doubtful(self):
         """A hang, and a case that is for other code, are tried again; and what fails once more has killed."""
