@@ -60,7 +60,9 @@ struct Foreign {
     dma: Dma<'static>,
     mapping: Mapping<'static, KVec<u8>, FromDevice>,
     table: SGTable<Owned<'static, Pages, FromDevice>>,
+    vector: SGTable<Owned<'static, VVec<u8>, FromDevice>>,
     memory: Coherent<'static, u64>,
+    object: pool::Object<'static>,
 }
 
 static FOREIGN: AtomicPtr<Foreign> = AtomicPtr::new(null_mut());
@@ -83,19 +85,24 @@ pub(crate) fn other(test: &mut Test<'_, '_>) -> Result {
         dma: other,
         mut mapping,
         table,
+        mut vector,
         mut memory,
+        mut object,
     } = KBox::into_inner(foreign);
     let before = other.parked().count;
     test.dev.clear_master(|quiesced| -> Result {
         check!(memory.as_mut_quiesced(quiesced).err() == Some(EINVAL));
+        check!(object.as_mut_quiesced(quiesced).err() == Some(EINVAL));
         check!(mapping.for_cpu().as_mut_quiesced(quiesced).err() == Some(EINVAL));
+        check!(vector.for_cpu().as_mut_quiesced(quiesced).err() == Some(EINVAL));
         check!(mapping.unmap_quiesced(quiesced).err() == Some(EINVAL));
         check!(table.unmap_quiesced(quiesced).err() == Some(EINVAL));
+        check!(vector.unmap_quiesced(quiesced).err() == Some(EINVAL));
         Ok(())
     })?;
     drop(memory);
     // They are kept by the device that they are of.
-    check!(other.parked().count == before + 3);
+    check!(other.parked().count == before + 4);
     check!(dma.parked().count == 0);
     pr_info!("the proof is refused\n");
     Ok(())
@@ -113,7 +120,9 @@ pub(crate) fn other_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Resu
         dma,
         mapping: Mapping::new(dma, pattern(4096, 1)?)?,
         table: SGTable::new(dma, Pages::zeroed(1, GFP_KERNEL)?, GFP_KERNEL)?,
+        vector: SGTable::new(dma, VVec::from_elem(0, 4096, GFP_KERNEL)?, GFP_KERNEL)?,
         memory: Coherent::zeroed(dma, GFP_KERNEL)?,
+        object: pool::object(dma)?,
     };
     FOREIGN.store(
         KBox::into_raw(KBox::new(foreign, GFP_KERNEL)?),

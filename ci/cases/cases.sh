@@ -438,8 +438,7 @@ group_other()
 	# One is offered what the first has; that is dropped then.
 	[ $COUNT -eq 1 ] || [[ $log == *"nothing can be mapped"* ]] || why="$COUNT tries"
 	for ((i = ${#all[@]} - 1; i >= 0; i--)); do
-		bound "${all[i]}" || why="${all[i]} is not bound"
-		echo "${all[i]}" >$DRIVER/unbind
+		bound "${all[i]}" && echo "${all[i]}" >$DRIVER/unbind || why="${all[i]} is not bound"
 	done
 	news
 	[[ $log != *": FAILED: "* ]] || why=${log#*: FAILED: }

@@ -8,6 +8,7 @@
 use crate::{
     coherent::{bytes, pattern},
     edu::Edu,
+    pool,
     streaming::nothing,
     Data, Test,
 };
@@ -18,7 +19,7 @@ use kernel::{
         NonCoherent, Parked, Pool, PoolBox, PoolCoherent, ToDevice,
     },
     io::Io,
-    io_project, new_mutex, new_spinlock,
+    io_project, io_read, new_mutex, new_spinlock,
     page::PAGE_SIZE as PAGE,
     pci,
     prelude::*,
@@ -369,6 +370,9 @@ pub(crate) fn taken_back(test: &mut Test<'_, '_>) -> Result {
     test.dev.clear_master(|quiesced| -> Result {
         memory.as_mut_quiesced(quiesced)?[3] = 7;
         check!(memory.copy_read()[3] == 7);
+        let mut object = pool::object(dma)?;
+        object.as_mut_quiesced(quiesced)?[3] = 7;
+        check!(io_read!(object, [try: 3]) == 7);
         if nothing(dma) {
             return Ok(());
         }
