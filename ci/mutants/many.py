@@ -29,10 +29,6 @@ bash /cases.sh $DO
 """
 
 
-def options(tree, run, **more):
-    return boot_test.defaults(base=str(tree.path), config=tree.config, run=run, silence=120, timeout=600, **more)
-
-
 # The kernel -------------------------------------------------------------------
 
 
@@ -83,7 +79,7 @@ class Kernel:
         log.unlink(missing_ok=True)
         with boot_test.alone(), faults.quiet():
             try:
-                self.built, _, self.programs = boot_test.prepare(options(self.tree, None))
+                self.built, _, self.programs = boot_test.prepare(self.tree.options(None, jobs=os.cpu_count()))
             except Fail as fail:
                 # It may be the configuration's.
                 if fail.outcome != Outcome.BUILD or not log.exists():
@@ -107,11 +103,11 @@ class Guests:
             keeper = stack.enter_context(trials.Keeper())
             stack.enter_context(faults.quiet())
             built, obj = self.made.built, self.tree.obj
-            guest.disk(built, options(self.tree, None).disk)
+            guest.disk(built, self.tree.options(None).disk)
             # The selftests' files are there already.
             os.replace(obj / "initramfs.cpio", obj / "selftests.cpio")
             files = trials.modules(keeper, obj)
-            guest.initramfs(built, options(self.tree, COMMAND, add=[*files, root.TOP / "ci/cases/cases.sh"]))
+            guest.initramfs(built, self.tree.options(COMMAND, add=[*files, root.TOP / "ci/cases/cases.sh"]))
             for number in range(os.cpu_count()):
                 self.free.put({name: self.directory(f"{number}-{name}", name) for name in ("selftests", "initramfs")})
             self.keep = stack.pop_all()
@@ -130,14 +126,18 @@ class Guests:
             os.link(obj / source, place / target)
         return kernel.Kernel(built.tree, built.arch_name, built.arch, kernel.tools(built.tree.path, place, built.tools.root), 1)
 
-    def boot(self, trial, number=0, **environment):
-        """A trial with a mutant: what it failed with, as KIND: WORDS, or ""; and the console."""
+    def boot(self, trial, number=0, modules=(), **environment):
+        """A trial with a mutant: what it failed with, as KIND: WORDS, or ""; and the console. What is doubtful is tried once more."""
+        found = self.once(trial, number, environment)
+        return found if trials.doubtful(found[0], modules) is None else self.once(trial, number, environment)
+
+    def once(self, trial, number, environment):
         words = [f"rust_mutant={number}", *(f'"{name}={value}"' for name, value in environment.items())]
         qemu = [*shlex.split(cases.DEVICES), *shlex.split(trial.qemu)] if trial.groups else []
         slot = self.free.get()
         try:
             built = slot["initramfs" if trial.groups else "selftests"]
-            told = options(self.tree, COMMAND if trial.groups else None, append=["retain_initrd", *trial.append, *words], qemu=qemu)
+            told = self.tree.options(COMMAND if trial.groups else None, [*trial.append, *words], qemu)
             console = built.obj / "console.log"
             try:
                 guest.boot(built, told, self.made.programs)
@@ -164,8 +164,6 @@ class Reached:
         with self.locks[trial.name]:
             if trial.name not in self.known:
                 found, console = guests.boot(trial, DO=trial.groups, TIMES=trial.times)
-                if found and trials.doubtful(found, []) is not None:
-                    found, console = guests.boot(trial, DO=trial.groups, TIMES=trial.times)
                 if found:
                     raise Fail(Outcome.TEST_FAILED, f"without a mutant, {found}", advice="scripts/boot-test, ci/test test_cases and test_compile should tell why")
                 self.known[trial.name] = {name: sorted(self.names[number] for number in some) for name, some in switched.reached(console).items()}
@@ -199,7 +197,8 @@ alone, without = trials.kill, trials.without
 def split(tree, some):
     """Those that can be tried in one kernel, and the others."""
     together = switched.together(some, tree.path) if len(some) > 1 else []
-    return together, [each for each in some if each not in together]
+    others = set(some) - set(together)
+    return together, [each for each in some if each in others]
 
 
 class Passed(str):
@@ -261,7 +260,5 @@ def attempt(guests, reached, trial, number, each):
         if not made:
             return "", 0
         trial = trial._replace(append=(*trial.append, *append))
-    found = guests.boot(trial, number, **made)[0]
-    if trials.doubtful(found, trials.first_for(each)) is not None:
-        found = guests.boot(trial, number, **made)[0]
+    found, _ = guests.boot(trial, number, trials.first_for(each), **made)
     return found, time.monotonic() - began

@@ -26,7 +26,7 @@ def together(all, tree):
 
 def functions(all):
     """The numbers of the functions that the mutants are in, by file and place."""
-    found = sorted({(each.file, each.body) for each in all})
+    found = sorted({function(each) for each in all})
     if len(found) > FUNCTIONS:
         raise Fail(Outcome.INTERNAL, f"{len(found)} functions: more than {FUNCTIONS}, which is in {C} and {RUST}")
     return {each: number for number, each in enumerate(found)}

@@ -2,6 +2,7 @@
 """What the tests share that run ci/cases in the guest."""
 
 import contextlib
+import functools
 import io
 import re
 import subprocess
@@ -67,12 +68,13 @@ def passed(output):
     return len(re.findall(r"^passed    command: ", output, re.M))
 
 
+@functools.cache
 def names():
     """The cases, each as MODULE::NAME, by their numbers."""
     listed = re.search(r"^cases! \{\n(.*?)\n\}", (root.TOP / "ci/cases/dma_cases.rs").read_text(), re.M | re.S)[1]
     # Without what is said of each.
     listed = re.sub(r"//.*| \{[^{};]*\}", "", listed)
-    return [f"{module}::{name.strip()}" for module, some in re.findall(r"(\w+): ([^;]*);", listed) for name in some.strip(", \n").split(",")]
+    return tuple(f"{module}::{name.strip()}" for module, some in re.findall(r"(\w+): ([^;]*);", listed) for name in some.strip(", \n").split(","))
 
 
 def numbers(modules):

@@ -54,13 +54,17 @@ class Tree:
         lib = self.path / "rust/kernel/lib.rs"
         lib.write_text(lib.read_text().replace("\n#![", "\n#![allow(warnings)]\n#![", 1))
 
-    def boot(self, test, run, append=(), qemu=(), add=True):
-        """Build it, and boot it with the cases, or with what it tests itself, where nothing is to be run; how that failed, or None."""
+    def options(self, run, append=(), qemu=(), jobs=2, add=()):
+        """For boot-test."""
         # A ramdisk that the kernel has moved is freed, but kmemleak is not told, and reads what is not mapped then.
         append = ["retain_initrd", *append]
-        options = boot_test.defaults(
-            base=str(self.path), config=self.config, jobs=2, run=run, silence=120, timeout=600, append=append, qemu=list(qemu)
+        return boot_test.defaults(
+            base=str(self.path), config=self.config, jobs=jobs, run=run, silence=120, timeout=600, append=append, qemu=list(qemu), add=list(add)
         )  # fmt: skip
+
+    def boot(self, test, run, append=(), qemu=(), add=True):
+        """Build it, and boot it with the cases, or with what it tests itself, where nothing is to be run; how that failed, or None."""
+        options = self.options(run, append, qemu)
         with boot_test.alone(), quiet():
             try:
                 built, _, programs = boot_test.prepare(options)

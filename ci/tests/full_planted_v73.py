@@ -34,8 +34,7 @@ class Tree(faults.Tree):
 
     def run(self, test):
         """The kernel of the tree, with the cases: how that ended, and what was said."""
-        options = boot_test.defaults(base=str(self.path), config=self.config, jobs=2, run="STOP=1 TIMES=10 bash /cases.sh misc", silence=120, timeout=600,
-                                     append=["retain_initrd", "acpi=off", "kunit.enable=0"], qemu=cases.DEVICES.split())  # fmt: skip
+        options = self.options("STOP=1 TIMES=10 bash /cases.sh misc", ["acpi=off", "kunit.enable=0"], cases.DEVICES.split())
         with boot_test.alone(), contextlib.redirect_stdout(io.StringIO()):
             try:
                 built, _, programs = boot_test.prepare(options)
