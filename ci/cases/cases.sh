@@ -50,12 +50,16 @@ say()
 # devices KIND: all of it. A slot is where one has a bus of its own.
 devices()
 {
-	local device path
+	local device path vendor number
 	for device in $PCI/*; do
 		read -r vendor <"$device/vendor"
 		read -r number <"$device/device"
-		path=$(readlink -f "$device/..")
-		[ "${vendor#0x} ${number#0x}" != "${ID[$1]}" ] || [[ $1 == slot && ${path##*/} != 0000:* ]] || echo "${device##*/}"
+		[ "${vendor#0x} ${number#0x}" = "${ID[$1]}" ] || continue
+		if [ "$1" = slot ]; then
+			path=$(readlink -f "$device/..")
+			[[ ${path##*/} == 0000:* ]] || continue
+		fi
+		echo "${device##*/}"
 	done
 }
 
@@ -232,6 +236,22 @@ try()
 			[[ $log == *"<$level>"*"at level $level"$'\n'* ]] || why="level $level is wrong"
 		done
 		;;
+	setup::segments_default)
+		# Only an IOMMU does.
+		if [ -e "$PCI/$device/iommu_group" ]; then
+			[[ $log != *"merges at 0"$'\n'* ]] || why="an IOMMU that merges nothing"
+		else
+			[[ $log == *"merges at 0"$'\n'* ]] || why="segments are merged without an IOMMU"
+		fi
+		;;
+	streaming::lengths)
+		# An IOMMU may have some copied, and so may another architecture.
+		if [[ $(</proc/cmdline) == *swiotlb=force* ]]; then
+			[[ $log != *"needs sync: false"* ]] || why="what is copied needs no sync"
+		elif [ "$HOSTTYPE" = x86_64 ] && [ ! -e "$PCI/$device/iommu_group" ]; then
+			[[ $log != *"needs sync: true"* ]] || why="what is not copied needs a sync"
+		fi
+		;;
 	streaming::in_flight)
 		if [ -e "$PCI/$device/iommu_group" ]; then
 			[[ $log == *"the device reached the buffer: false"* ]] || why="not protected"
@@ -275,7 +295,7 @@ leaked()
 # Other devices of the same kind are not to be bound by each case.
 group_cases()
 {
-	local number=0 last=false kind device all
+	local number kind device all
 
 	load
 	[ ! -e $KMEMLEAK ] || echo clear >$KMEMLEAK
@@ -288,26 +308,21 @@ group_cases()
 		printf -v "$kind" %s "${all[0]}"
 	done
 	only "$edu"
-	if [ "$CASES" ]; then
-		for number in $CASES; do
-			try "$number" edu || verdict "case $number" "there is none"
-			! stop || return
-		done
-		[ $lost -gt 0 ] || leaked "these cases"
-		verdict "unload" "$(unload || echo "the driver is still there")"
-		return
-	fi
-	for number in $FIRST; do
+	for number in ${CASES:-$FIRST}; do
 		try "$number" edu || verdict "case $number" "there is none"
 		! stop || return
 	done
-	number=0
-	while [[ " $FIRST " == *" $number "* ]] || try $number edu; do
-		number=$((number + 1))
-		! stop || return
-	done
-	[ $number -gt 50 ] || verdict "number of cases" "$number"
-	[ ! -e $BOUNCED ] || say "bounce buffers: $(cat $BOUNCED) slots at once"
+	if [ -z "$CASES" ]; then
+		number=0
+		while [[ " $FIRST " == *" $number "* ]] || try $number edu; do
+			number=$((number + 1))
+			! stop || return
+		done
+		[ $number -gt 50 ] || verdict "number of cases" "$number"
+		[ ! -e $BOUNCED ] || say "bounce buffers: $(cat $BOUNCED) slots at once"
+	elif [ $lost -eq 0 ]; then
+		leaked "these cases"
+	fi
 	for kind in edu slot ivshmem testdev nvme; do
 		for device in $(devices $kind); do
 			echo >"$PCI/$device/driver_override"
@@ -925,7 +940,7 @@ group_runtime()
 		becomes active "$device"
 		echo auto >"$PCI/$device/power/control"
 		becomes suspended "$device"
-		give_back ": in use 6 times, suspended enough times" "$device"
+		give_back ": in use 6 times, suspended enough times, 1 times with the system" "$device"
 		echo on >"$PCI/$device/power/control"
 		nothing_left "suspended when it is not in use, $when" "$why"
 	done

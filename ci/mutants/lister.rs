@@ -246,7 +246,7 @@ impl<'a> Lister<'a> {
         if unit {
             self.units.insert(place.start);
             self.soles.insert(place.start);
-            if !block.stmts.is_empty() {
+            if !block.stmts.iter().all(mentions) {
                 self.add("return", place, "{}");
             }
         } else if let ReturnType::Type(_, ty) = &signature.output {
@@ -466,6 +466,21 @@ fn name(mac: &syn::Macro) -> String {
         .map_or(String::new(), |last| last.ident.to_string())
 }
 
+/// Whether this only keeps the compiler from saying that something is not used.
+fn mentions(stmt: &Stmt) -> bool {
+    let Stmt::Local(local) = stmt else {
+        return false;
+    };
+    let names = |expr: &Expr| matches!(expr, Expr::Path(_));
+    match (&local.pat, &local.init) {
+        (Pat::Wild(_), Some(init)) => match &*init.expr {
+            Expr::Tuple(tuple) => tuple.elems.iter().all(names),
+            expr => names(expr),
+        },
+        _ => false,
+    }
+}
+
 fn is_text(mac: &syn::Macro) -> bool {
     let name = name(mac);
     let prints = ["dev_", "pr_", "print", "module", "asm"];
@@ -659,6 +674,7 @@ impl<'a> Visit<'a> for Lister<'a> {
                     }
                     let keeps = |ident: &syn::Ident| ident.to_string().starts_with('_');
                     match &local.pat {
+                        Pat::Wild(_) if mentions(stmt) => {}
                         Pat::Wild(_) => self.add("statement", whole, ""),
                         Pat::Tuple(t) if t.elems.is_empty() => self.add("statement", whole, ""),
                         Pat::Ident(i) if keeps(&i.ident) && local.init.is_some() => {

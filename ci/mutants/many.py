@@ -22,6 +22,7 @@ import trials
 from outcome import Fail, Outcome
 
 AT_ONCE = 600  # mutants in a kernel: with more, the compiler takes too long
+GUESTS = os.cpu_count() + 1  # side by side: what is tried sleeps now and then
 # What a guest does is in its kernel's parameters, which are in init's environment.
 COMMAND = """\
 echo "<6>cases.sh: doctests: reached $(cat /sys/module/kernel/parameters/rust_reached)" >/dev/kmsg
@@ -92,7 +93,7 @@ class Kernel:
 
 
 class Guests:
-    """As many as there are processors: each with a directory for what it writes."""
+    """GUESTS of them: each with a directory for what it writes."""
 
     def __init__(self, made):
         self.made, self.tree = made, made.tree
@@ -108,7 +109,7 @@ class Guests:
             os.replace(obj / "initramfs.cpio", obj / "selftests.cpio")
             files = trials.modules(keeper, obj)
             guest.initramfs(built, self.tree.options(COMMAND, add=[*files, root.TOP / "ci/cases/cases.sh"]))
-            for number in range(os.cpu_count()):
+            for number in range(GUESTS):
                 self.free.put({name: self.directory(f"{number}-{name}", name) for name in ("selftests", "initramfs")})
             self.keep = stack.pop_all()
         return self
@@ -227,12 +228,12 @@ def tried(tree, all, some, results):
 def in_guests(guests, reached, results):
     """First a trial with all of them, then the next one with what is left: most are killed by the first."""
     left, took = dict(guests.made.on), collections.Counter()
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(GUESTS) as pool:
         try:
             for trial in trials.TRIALS:
                 todo, running = [number for number, each in left.items() if trial.name not in results.passed(each)], {}
                 while todo or running:
-                    while todo and len(running) < os.cpu_count():
+                    while todo and len(running) < GUESTS:
                         number = todo.pop(0)
                         running[pool.submit(attempt, guests, reached, trial, number, left[number])] = number
                     for future in concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).done:

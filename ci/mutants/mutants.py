@@ -45,6 +45,11 @@ class Mutant(typing.NamedTuple):
     body: tuple | None = None  # the place of the function's block, if another may run in its stead
 
     @property
+    def compile_time(self):
+        """Whether it is for the compiler to see: a check that is evaluated when it builds."""
+        return re.search(r"::OK\b", self.text) is not None
+
+    @property
     def words(self):
         def short(text):
             text = " ".join(text.split())

@@ -21,7 +21,7 @@ C, RUST = (mutants.HERE / name for name in ("reached.c", "mutant.rs"))
 def together(all, tree):
     """Those of the mutants that can be in one kernel."""
     texts = {file: (tree / file).read_bytes() for file in {each.file for each in all}}
-    return [each for each in all if each.body and not CONSTANT.search(texts[each.file][slice(*each.body)])]
+    return [each for each in all if each.body and not each.compile_time and not CONSTANT.search(texts[each.file][slice(*each.body)])]
 
 
 def functions(all):

@@ -39,6 +39,7 @@ TRIALS = (
     Trial("the sample's selftest", append=FREED),
     Trial("more cases", "bind cases", append=(*FREED, QUIET), most=MOST, rest=True),
     Trial("bindings", "info other load shells suspend runtime remove gone platform", 20, append=(*LEAKS, QUIET)),
+    Trial("faults", "faults", append=(*LEAKS, QUIET)),
     Trial("leaks", "bind cases", append=(*LEAKS, QUIET)),
     Trial("bounce buffers", "cases", append=(*FREED, QUIET, "swiotlb=force")),
     Trial("an IOMMU", "cases", append=(*FREED[1:], QUIET), qemu=arch.ARCHES["x86_64"].iommu.qemu),
@@ -48,7 +49,7 @@ TRIALS = (
 FIRST = {
     "dma.rs": "setup", "dma/binding.rs": "park order", "dma/coherent.rs": "coherent access",
     "dma/noncoherent.rs": "streaming", "dma/plain.rs": "access",
-    "dma/page_box.rs": "streaming", "dma/pool.rs": "pool", "dma/setup.rs": "setup", "dma/streaming.rs": "streaming", "driver.rs": "order",
+    "dma/page_box.rs": "streaming", "dma/pool.rs": "pool park", "dma/setup.rs": "setup", "dma/streaming.rs": "streaming", "driver.rs": "order",
     "driver/thread.rs": "thread", "driver/work.rs": "work", "interrupt.rs": "lock", "io.rs": "io access", "pci.rs": "order pci_device", "pci/bar.rs": "pci_device io", "pci/config.rs": "config",
     "pci/irq.rs": "irq handler", "pci/port.rs": "io", "pci/recovery.rs": "recovery", "pci/runtime.rs": "runtime", "pci/work.rs": "work", "scatterlist.rs": "sg", "sync/completion.rs": "wait",
     "driver/hrtimer.rs": "timer",
@@ -59,7 +60,7 @@ COMPILE = "programs that must not compile"
 
 def names(mutant):
     """What one that survived was tried with; the programs only where it may matter to the compiler."""
-    return ["doctests", *(trial.name for trial in TRIALS), *([] if mutant.body else [COMPILE])]
+    return ["doctests", *(trial.name for trial in TRIALS), *([] if mutant.body and not mutant.compile_time else [COMPILE])]
 
 
 class Keeper(contextlib.ExitStack):
@@ -150,17 +151,21 @@ def first_for(mutant):
 def kill(tree, mutant):
     """What sees a mutant; "" when nothing does."""
     plant(tree, mutant)
-    return next(filter(None, tried(tree, first_for(mutant))), "")
+    return next(filter(None, tried(tree, first_for(mutant), mutant.compile_time)), "")
 
 
-def tried(tree, modules=()):
+def tried(tree, modules=(), programs_first=False):
     for trial in TRIALS:
         if trial.rest:
             continue
         found = attempt(tree, trial, modules)
         again = doubtful(found, modules)
         yield found if again is None else attempt(tree, trial, again)
-    yield programs(tree)
+        # They need the kernel built, and no more.
+        if programs_first and trial == TRIALS[0]:
+            yield programs(tree)
+    if not programs_first:
+        yield programs(tree)
 
 
 def plant(tree, mutant):

@@ -156,6 +156,12 @@ class Lists(unittest.TestCase):
         gone = [each.text for each in found if not each.replacement.strip("{}")]
         self.assertEqual(["{ unsafe { g(); } }", "if a { b(); }"], gone)
 
+    def test_mentioned(self):
+        """What is only said to be used does nothing; a guard that is dropped does."""
+        self.assertEqual([], self.list("fn f(a: A, b: B) { let _ = (a, b); }")[0])
+        found, _ = self.list("fn f(a: A, b: B) { let _ = a; let _ = b.c(); }")
+        self.assertEqual(["{ let _ = a; let _ = b.c(); }", "let _ = b.c();"], [each.text for each in found])
+
     def test_not_ascii(self):
         """A place is right behind letters of several bytes."""
         text = '// Größe\nfn f() -> X { g("é", 7) }'
