@@ -117,7 +117,7 @@ UML_KNOWN = "argument unused during compilation: '-mno-3dnow'|vmlinux(.unstrippe
 UML_PCI_KNOWN = f"{UML_KNOWN}|performing pointer arithmetic on a null pointer|no previous prototype for function 'io|warnings? generated"
 
 CORNERS = {
-    "no PCI": Corner(X86 + MODULES + "CONFIG_PCI=n\nCONFIG_SAMPLE_RUST_MINIMAL=m"),
+    "no PCI": Corner(X86 + MODULES + "CONFIG_PCI=n\nCONFIG_KUNIT=y\nCONFIG_RUST_KERNEL_DOCTESTS=y\nCONFIG_SAMPLE_RUST_MINIMAL=m"),
     "no MSI": Corner(X86 + MODULES + "CONFIG_PCI=y\nCONFIG_PCI_MSI=n\nCONFIG_SAMPLE_RUST_DMA=m"),
     # All that is in the kernel must be found when it is linked; and no module need be there.
     "no modules, sample built in": Corner(X86 + PCI + "CONFIG_MODULES=n\nCONFIG_SAMPLE_RUST_DMA=y"),

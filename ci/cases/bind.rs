@@ -91,6 +91,7 @@ pub(crate) fn other(test: &mut Test<'_, '_>) -> Result {
     } = KBox::into_inner(foreign);
     let before = other.parked().count;
     test.dev.clear_master(|quiesced| -> Result {
+        check!(quiesced.is_of(dma) && !quiesced.is_of(other));
         check!(memory.as_mut_quiesced(quiesced).err() == Some(EINVAL));
         check!(object.as_mut_quiesced(quiesced).err() == Some(EINVAL));
         check!(mapping.for_cpu().as_mut_quiesced(quiesced).err() == Some(EINVAL));

@@ -342,6 +342,8 @@ pub(crate) fn addresses(test: &mut Test<'_, '_>) -> Result {
     let records = Coherent::<[Record]>::zeroed_slice(dma, 3, GFP_KERNEL)?;
     let field = io_project!(records, [try: 2].tail[build: 3]);
     check!(field.dma_address() - records.dma_address() == 2 * 24 + 16 + 6);
+    field.as_sys_mem().write_val(0x5152);
+    check!(field.read_val() == 0x5152);
     Ok(())
 }
 

@@ -216,8 +216,8 @@ cases! {
             memory_fields { device: IVSHMEM }, ports { device: TESTDEV },
             port_bar { device: TESTDEV };
         setup: masks_missing, masks_half, masks_other_half, masks, masks_too_small, masks_in_turn, required,
-            segments_changed, segments_copied, segments_default, segments_wrong, numbers, once,
-            once_dropped;
+            segments_changed, segments_copied, segments_default, segments_wrong, min_align, numbers,
+            once, once_dropped;
         coherent: sizes, zeroed_again, nothing, too_much, largest, huge, flags, attributes, addresses,
             boxes, box_init, box_slices, handles, handles_wrong, exhausted,
             moves_bytes { start: coherent::moves_bytes_start },

@@ -218,8 +218,8 @@ pub(crate) fn reset_function_start(dev: &pci::Device<Start<'_>>, data: &Data<'_>
     nvme.write32(0, CONFIGURATION);
     // Two queues of 32 entries, where it finds them, and what sizes those have.
     nvme.write32(0x001f_001f, 0x24);
-    nvme.write64(memory.dma_address(), 0x28);
-    nvme.write64(io_project!(memory, [try: 4096]).dma_address(), 0x30);
+    nvme.try_write64(memory.dma_address(), 0x28)?;
+    nvme.try_write64(io_project!(memory, [try: 4096]).dma_address(), 0x30)?;
     nvme.write32(0x0046_0001, CONFIGURATION);
     check!(ready()?);
     dev.reset_and_set_master()?;

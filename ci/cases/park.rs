@@ -119,6 +119,13 @@ fn each(dma: Dma<'_>, parks: bool) -> Result {
         )?;
     }
     check!(again.iter().any(|object| object.dma_address() == address) != parks);
+    // A pool whose objects are all free is freed.
+    let (before, pool) = (dma.parked(), Pool::<u64>::new(dma, c"each", 8, 0)?);
+    drop(PoolBox::zeroed(&pool, GFP_KERNEL)?);
+    // SAFETY: The device was not told of it.
+    unsafe { PoolCoherent::zeroed(&pool, GFP_KERNEL)?.free() };
+    drop(pool);
+    check!(dma.parked() == before);
     Ok(())
 }
 

@@ -45,8 +45,12 @@ pub(crate) fn wrong(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     ] {
         check!(slice(len).err() == Some(EINVAL));
     }
+    let rounded = Pool::<[u64]>::new_slice(dma, name, usize::MAX / 8, PAGE, 0);
+    check!(rounded.err() == Some(EINVAL));
     for len in [1, PAGE / 8] {
-        check!(PoolBox::zeroed(&slice(len)?, GFP_KERNEL)?.len() == len);
+        let pool = slice(len)?;
+        let object = PoolBox::zeroed(&pool, GFP_KERNEL)?;
+        check!(object.len() == len && object.share().len() == len);
     }
     let pool = new(64, 0)?;
     for flags in [GFP_KERNEL | flags::__GFP_HIGHMEM, !GFP_KERNEL] {
@@ -78,12 +82,13 @@ pub(crate) fn objects(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result 
     }
     check!(*PoolBox::new(&pool, [7; 40], GFP_KERNEL)? == [7; 40]);
     // What is freed comes next, with the address that it had.
-    let object = PoolBox::zeroed(&pool, GFP_KERNEL)?.share();
+    let object = PoolBox::new(&pool, [7; 40], GFP_KERNEL | flags::__GFP_ZERO)?.share();
+    check!(object.size() == 40);
     let address = object.dma_address();
     // SAFETY: The device was not told of it.
     unsafe { object.free() };
-    let object = PoolBox::zeroed(&pool, GFP_KERNEL)?.share();
-    check!(object.dma_address() == address);
+    let object = PoolBox::zeroed(&pool, GFP_KERNEL | flags::__GFP_ZERO)?.share();
+    check!(object.dma_address() == address && object.copy_read() == [0; 40]);
     Ok(())
 }
 

@@ -2,18 +2,20 @@
 
 //! A device that is suspended when it is not in use, while the system runs; `cases.sh` allows it.
 
-use crate::{coherent::bytes, edu::Edu, suspend, Data, Test};
+use crate::{coherent::bytes, edu::Edu, streaming::nothing, suspend, Data, Test};
 use core::{
     mem::forget,
+    ptr::NonNull,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 use kernel::{
     device::{Bound, Core, Start},
-    dma::{Coherent, Parked},
+    dma::{Backing, Coherent, Mappable, Mapping, Parked, ToDevice},
     io::Io,
-    new_pci_work, new_spinlock,
+    new_mutex, new_pci_work, new_spinlock,
     pci::{self, Work, WorkHandler},
     prelude::*,
+    sync::Mutex,
     time::{delay::fsleep, msecs_to_jiffies, Delta},
 };
 
@@ -21,6 +23,54 @@ use kernel::{
 const DELAY: u32 = 10;
 const PAUSE: u32 = 100;
 const USES: usize = 6;
+
+/// Whether a `Slow` is being dropped; and whether one was.
+static DROPPING: AtomicBool = AtomicBool::new(false);
+static DROPPED: AtomicBool = AtomicBool::new(false);
+
+/// A buffer that takes its time to be freed.
+struct Slow(KBox<[u8; 64]>);
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        DROPPING.store(true, Ordering::SeqCst);
+        fsleep(Delta::from_millis(i64::from(3 * PAUSE)));
+        DROPPING.store(false, Ordering::SeqCst);
+        DROPPED.store(true, Ordering::SeqCst);
+    }
+}
+
+// SAFETY: This leaves `release` as it is.
+unsafe impl Backing for Slow {
+    type Memory = [u8; 64];
+}
+
+// SAFETY: A `Slow` owns the memory by its `KBox`, and nothing else refers to it. It was allocated by
+// `kmalloc()`, with this size, and is initialised.
+unsafe impl Mappable for Slow {
+    const SIZE: Option<usize> = Some(64);
+
+    fn memory(&mut self) -> NonNull<[u8; 64]> {
+        NonNull::from(&mut *self.0)
+    }
+
+    fn allocated(&self) -> usize {
+        64
+    }
+}
+
+/// Work that drops a mapping while the device is suspended.
+struct Dropper<'bound> {
+    work: Work<'bound>,
+    mapping: Pin<KBox<Mutex<Option<Mapping<'bound, Slow, ToDevice>>>>>,
+}
+
+impl WorkHandler for Dropper<'_> {
+    fn run(&self) {
+        let mapping = self.mapping.lock().take();
+        drop(mapping);
+    }
+}
 
 /// Work that uses the device now and then.
 pub(crate) struct User<'bound> {
@@ -33,6 +83,7 @@ pub(crate) struct User<'bound> {
     resumed: AtomicUsize,
     /// How often `suspend` was called because the device was not in use.
     idle: AtomicUsize,
+    dropper: Dropper<'bound>,
     failed: AtomicBool,
 }
 
@@ -91,6 +142,12 @@ pub(crate) fn in_use(test: &mut Test<'_, '_>) -> Result {
     let edu = Edu::new(test.dev)?;
     // Until it was started, it is in use.
     drop(test.dev.runtime_get()?);
+    DROPPED.store(nothing(dma), Ordering::SeqCst);
+    let mapping = if nothing(dma) {
+        None
+    } else {
+        Some(Mapping::new(dma, Slow(KBox::new([0; 64], GFP_KERNEL)?))?)
+    };
     test.kept.dma = Some(dma);
     test.kept.user = Some(User {
         dev: test.dev,
@@ -101,6 +158,10 @@ pub(crate) fn in_use(test: &mut Test<'_, '_>) -> Result {
         suspended: AtomicUsize::new(0),
         resumed: AtomicUsize::new(0),
         idle: AtomicUsize::new(0),
+        dropper: Dropper {
+            work: new_pci_work!(test.dev)?,
+            mapping: KBox::pin_init(new_mutex!(mapping), GFP_KERNEL)?,
+        },
         failed: AtomicBool::new(false),
     });
     Ok(())
@@ -119,6 +180,7 @@ pub(crate) fn started<'data>(dev: &pci::Device<Start<'data>>, data: &'data Data<
     drop(guard);
     dev.use_autosuspend(u32::MAX)?;
     dev.use_autosuspend(DELAY)?;
+    dev.set_work(&user.dropper.work, &user.dropper)?;
     dev.set_work(&user.work, user)?;
     check!(user.work.enqueue());
     drop(bytes(data.dma()?, 4096)?);
@@ -135,8 +197,14 @@ pub(crate) fn suspended(_dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result
     if user.moves() != Ok(true) {
         user.note(Err(EIO));
     }
-    if user.idle.load(Ordering::SeqCst) == 1 {
-        return Err(EIO);
+    match user.idle.load(Ordering::SeqCst) {
+        1 => return Err(EIO),
+        // When it is suspended, and before it is used again.
+        2 => {
+            let delay = msecs_to_jiffies(PAUSE / 4);
+            check!(user.dropper.work.enqueue_delayed(delay));
+        }
+        _ => (),
     }
     user.suspended.fetch_add(1, Ordering::SeqCst);
     Ok(())
@@ -153,6 +221,8 @@ pub(crate) fn resumed(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
 
 fn awake(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
     let user = user(data)?;
+    // It was not brought up before that was done.
+    check!(!DROPPING.load(Ordering::SeqCst));
     check!(data.dma()?.parked() == Parked::default());
     check!(!user.moves()?);
     suspend::set_master(dev, &user.edu)?;
@@ -167,8 +237,11 @@ pub(crate) fn unbind(_dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result {
     check!(user.is_up());
     check!(user.moves()?);
     let idle = user.idle.load(Ordering::SeqCst);
+    check!(idle < 2 || DROPPED.load(Ordering::SeqCst));
+    // But for the first time, it was suspended whenever that was asked for.
+    let asleep = user.suspended.load(Ordering::SeqCst) - idle.saturating_sub(1);
     pr_info!(
-        "in use {} times, suspended {} times\n",
+        "in use {} times, suspended {} times, {asleep} times with the system\n",
         user.uses.load(Ordering::SeqCst),
         if idle > USES / 2 { "enough" } else { "few" },
     );

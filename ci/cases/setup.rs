@@ -4,8 +4,9 @@
 
 use crate::{streaming::nothing, Test};
 use kernel::{
-    dma::{attrs, Coherent, DmaMask, Mapping, ToDevice},
-    io_project,
+    dma::{attrs, Attrs, Coherent, DmaMask, Mapping, ToDevice},
+    io_project, new_spinlock,
+    page::PAGE_SIZE as PAGE,
     prelude::*,
 };
 
@@ -33,9 +34,20 @@ pub(crate) fn masks(test: &mut Test<'_, '_>) -> Result {
     let mut setup = test.setup()?;
     setup.set_mask(DmaMask::new::<32>())?;
     setup.set_coherent_mask(DmaMask::new::<28>())?;
+    if cfg!(CONFIG_PREEMPT_COUNT) {
+        let lock = KBox::pin_init(new_spinlock!(()), GFP_KERNEL)?;
+        let guard = lock.lock();
+        let refused = [
+            setup.set_mask(DmaMask::new::<32>()),
+            setup.set_coherent_mask(DmaMask::new::<28>()),
+        ];
+        drop(guard);
+        check!(refused == [Err(EINVAL); 2]);
+    }
     let dma = setup.finish()?;
     let memory = Coherent::<[u8]>::zeroed_slice(dma, 1, GFP_KERNEL)?;
     check!(memory.dma_address() <= DmaMask::new::<28>().value());
+    check!(!dma.addressing_limited());
     Ok(())
 }
 
@@ -43,7 +55,9 @@ pub(crate) fn masks(test: &mut Test<'_, '_>) -> Result {
 pub(crate) fn masks_too_small(test: &mut Test<'_, '_>) -> Result {
     let mut setup = test.setup()?;
     for bits in 1..=12 {
-        match setup.set_mask_and_coherent(DmaMask::try_new(bits)?) {
+        let mask = DmaMask::try_new(bits)?;
+        check!(setup.set_mask(mask) == setup.set_coherent_mask(mask));
+        match setup.set_mask_and_coherent(mask) {
             Ok(()) => (),
             Err(error) => check!(error == EIO),
         }
@@ -71,6 +85,7 @@ pub(crate) fn masks_in_turn(test: &mut Test<'_, '_>) -> Result {
     setup.set_mask_and_coherent(DmaMask::new::<64>())?;
     setup.set_mask_and_coherent(DmaMask::new::<24>())?;
     let dma = setup.finish()?;
+    check!(dma.addressing_limited());
     for _ in 0..8 {
         let memory = Coherent::<[u8]>::zeroed_slice(dma, 8192, GFP_KERNEL)?;
         check!(io_project!(memory, [try: 8191]).dma_address() < 1 << 24);
@@ -147,6 +162,11 @@ pub(crate) fn segments_default(test: &mut Test<'_, '_>) -> Result {
     let dma = test.dma()?;
     check!(dma.max_seg_size() == 1 << 16);
     check!(dma.seg_boundary_mask() == 0xffff_ffff);
+    check!(dma.min_align() == 1);
+    // With an IOMMU there is a limit to what is fast.
+    let (optimal, most) = (dma.opt_mapping_size(), dma.max_mapping_size());
+    check!(optimal == most || dma.merge_boundary_mask() != 0 && optimal >= PAGE);
+    pr_info!("merges at {}\n", dma.merge_boundary_mask());
     let same: &kernel::device::Device<kernel::device::Bound> = test.dev.as_ref();
     check!(core::ptr::eq(dma.device(), same));
     Ok(())
@@ -165,6 +185,18 @@ pub(crate) fn segments_wrong(test: &mut Test<'_, '_>) -> Result {
     Ok(())
 }
 
+pub(crate) fn min_align(test: &mut Test<'_, '_>) -> Result {
+    let mut setup = test.setup()?;
+    setup.set_mask_and_coherent(DmaMask::new::<28>())?;
+    setup.set_min_align(1)?;
+    setup.set_min_align(4096)?;
+    for align in [0, 3, 4095, 8192, 1 << 31, u32::MAX] {
+        check!(setup.set_min_align(align) == Err(EINVAL));
+    }
+    check!(setup.finish()?.min_align() == 4096);
+    Ok(())
+}
+
 pub(crate) fn numbers(_test: &mut Test<'_, '_>) -> Result {
     for bits in [0, 65, 128, u32::MAX] {
         check!(DmaMask::try_new(bits) == Err(EINVAL));
@@ -173,6 +205,10 @@ pub(crate) fn numbers(_test: &mut Test<'_, '_>) -> Result {
         check!(DmaMask::try_new(bits)?.value() == u64::MAX >> (64 - bits));
     }
     check!(DmaMask::new::<64>() > DmaMask::new::<1>());
-    check!(attrs::DMA_ATTR_NO_WARN != attrs::DMA_ATTR_WRITE_COMBINE);
+    let (one, other) = (attrs::DMA_ATTR_NO_WARN, attrs::DMA_ATTR_WRITE_COMBINE);
+    check!(one != other && one | one == one && one & one == one);
+    check!((one | other) & one == one && one & other == Attrs::default());
+    check!((one | other) & !one == other && !!(one | other) == one | other);
+    check!((one | other).contains(one) && !one.contains(other) && (!one).contains(other));
     Ok(())
 }

@@ -10,11 +10,13 @@ use kernel::{
     alloc::flags,
     device::Start,
     dma::{attrs, Bidirectional, Dma, FromDevice, Mapping, NonCoherent, PageBox, ToDevice},
+    fmt,
     io::Io,
     io_project, io_read, io_write,
     page::{Page, PAGE_SIZE as PAGE},
     pci,
     prelude::*,
+    str::CString,
 };
 
 /// Whether there is memory that the device can't reach, so that a mapping of it may be copied, or
@@ -66,12 +68,18 @@ pub(crate) fn lengths(_dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result 
         check!(mapping.dma_address_at(len) == Err(EINVAL));
         check!(mapping.dma_address_of(len) == Err(EINVAL));
         check!(mapping.dma_address_of(usize::MAX) == Err(EINVAL));
+        if len == PAGE {
+            pr_info!("needs sync: {}\n", mapping.need_sync());
+        }
         check!(data.edu()?.unmap(mapping)?[..] == pattern(len, 3)?[..]);
     }
     let empty = KVec::<u8>::with_capacity(PAGE, GFP_KERNEL)?;
     let failed = Mapping::<_, FromDevice>::new(dma, empty).err();
     let failed = failed.ok_or(ENOTTY)?;
     check!(failed.error() == EINVAL);
+    let said = CString::try_from_fmt(fmt!("{failed:?}"))?;
+    let expected = CString::try_from_fmt(fmt!("MapError({EINVAL:?})"))?;
+    check!(said.as_bytes() == expected.as_bytes());
     check!(failed.into_buffer().capacity() >= PAGE);
     // What the device writes must not share a line of a cache with what others use.
     for len in [1, 16, 63] {
@@ -330,6 +338,12 @@ pub(crate) fn noncoherent(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Resu
     let highmem = GFP_KERNEL | flags::__GFP_HIGHMEM;
     check!(Slice::zeroed_slice(dma, 0, GFP_KERNEL).err() == Some(EINVAL));
     check!(Slice::zeroed_slice(dma, usize::MAX, GFP_KERNEL).err() == Some(ENOMEM));
+    let words = NonCoherent::<[u64], FromDevice>::zeroed_slice(dma, usize::MAX, GFP_KERNEL);
+    check!(words.err() == Some(ENOMEM));
+    let (before, slice) = (dma.parked(), Slice::zeroed_slice(dma, PAGE, GFP_KERNEL)?);
+    // SAFETY: The device was not told of it.
+    unsafe { slice.free() };
+    check!(dma.parked() == before);
     for flags in [highmem, !GFP_KERNEL] {
         check!(Slice::zeroed_slice(dma, 1, flags).err() == Some(EINVAL));
     }

@@ -69,6 +69,11 @@ pub fn read(regs: &pci::Bar<'_, 0x10>) -> u32 {
     regs.read32(0xc) //~ regs.read32(0xa)
 }
 
+//# a register of 64 bits, of which nobody knows when compiling that it is aligned | rust_build_error
+pub fn read(regs: &pci::Bar<'_, 0x10>) -> Result<u64> {
+    regs.try_read64(0x8) //~ Ok(regs.read64(0x8))
+}
+
 //# a register of a BAR of which nothing is known | rust_build_error
 pub fn read(regs: &pci::Bar<'_>) -> Result<u32> {
     regs.try_read32(0) //~ Ok(regs.read32(0))

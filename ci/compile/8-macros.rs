@@ -83,7 +83,7 @@ pub fn look(memory: &Coherent<'_, [u32; 4]>) -> u32 {
     io_read!(memory, [build: 1])
 }
 
-//# a method of one's own for what the macros call | error[E0271]: type mismatch resolving `<CoherentBackend as IoBackend>::View<'_, [u32; 4]> == &Coherent<'_, [u32; 4]>`
+//# a method of one's own for what the macros call | error[E0271]: type mismatch resolving `<CoherentIoBackend as IoBackend>::View<'_, [u32; 4]> == &Coherent<'_, [u32; 4]>`
 pub struct Wrap<'a>(pub Coherent<'a, [u32; 4]>);
 impl Wrap<'_> { pub fn as_view(&self) -> &Coherent<'_, [u32; 4]> { &self.0 } }
 pub fn look(memory: &Wrap<'_>) -> u32 {

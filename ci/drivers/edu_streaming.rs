@@ -38,7 +38,13 @@ struct Edu<'bound> {
     dma: Dma<'bound>,
 }
 
-const EDU: pci::DeviceId = pci::DeviceId::from_id(pci::Vendor::from_raw(0x1234), 0x11e8);
+/// QEMU's devices are of one subsystem.
+const EDU: pci::DeviceId = pci::DeviceId::from_subsystem(
+    pci::Vendor::from_raw(0x1234),
+    0x11e8,
+    pci::Vendor::REDHAT_QUMRANET,
+    0x1100,
+);
 
 kernel::pci_device_table!(TABLE, (), [(EDU, ())]);
 
