@@ -209,6 +209,10 @@ pub(crate) fn numbers(_test: &mut Test<'_, '_>) -> Result {
     check!(one != other && one | one == one && one & one == one);
     check!((one | other) & one == one && one & other == Attrs::default());
     check!((one | other) & !one == other && !!(one | other) == one | other);
+    // The bits of C that are none of the attributes are not there.
+    let all = one | attrs::DMA_ATTR_WEAK_ORDERING | attrs::DMA_ATTR_PRIVILEGED;
+    let all = all | attrs::DMA_ATTR_FORCE_CONTIGUOUS | attrs::DMA_ATTR_ALLOC_SINGLE_PAGES;
+    check!(!all == other && !Attrs::default() == all | other);
     check!((one | other).contains(one) && !one.contains(other) && (!one).contains(other));
     Ok(())
 }

@@ -3,11 +3,6 @@ pub fn smuggle() -> Attrs {
     attrs::DMA_ATTR_NO_WARN //~ attrs::DMA_ATTR_NO_KERNEL_MAPPING
 }
 
-//# the attribute by complement | error[E0600]: cannot apply unary operator `!` to type `kernel::dma::Attrs`
-pub fn smuggle() -> Attrs {
-    attrs::DMA_ATTR_NO_WARN //~ !attrs::DMA_ATTR_NO_WARN
-}
-
 //# the attribute by number | error[E0423]: cannot initialize a tuple struct which contains private fields
 pub fn smuggle() -> Attrs {
     Attrs::default() //~ Attrs(1 << 4)

@@ -472,7 +472,7 @@ class Switched(unittest.TestCase):
     def test_environment(self):
         """Only what reaches the mutant; of the cases, those for its code first."""
         each, names = self.all[0]._replace(file="rust/kernel/dma/pool.rs"), cases.names()
-        one, two, *_ = pool = cases.numbers(["pool"])
+        one, two, *_ = pool = cases.numbers(trials.first_for(each))
         forget = cases.numbers(["forget"])
         zero, one_of, two_of, forgets = (f"cases: {names[number]}" for number in (0, one, two, forget[4]))
         every = {f"cases: {name}" for name in names}
