@@ -166,9 +166,15 @@ def both(*functions):
     """Run functions side by side; the results, or the first failure once all have stopped."""
     pool = concurrent.futures.ThreadPoolExecutor(len(functions))
     futures = [pool.submit(function) for function in functions]
+
+    def failed():
+        return any(future.done() and future.exception() for future in futures)
+
     try:
-        concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
-        if any(future.done() and future.exception() for future in futures):
+        # Not for ever at a time: a signal that comes just before Python sleeps does not wake it.
+        while concurrent.futures.wait(futures, 0.5, concurrent.futures.FIRST_EXCEPTION).not_done and not failed():
+            pass
+        if failed():
             stage.end_all()
             concurrent.futures.wait(futures)
             raise next((e for e in (future.exception() for future in futures) if e and not isinstance(e, stage.Interrupted)), KeyboardInterrupt())
