@@ -41,6 +41,8 @@ impl Drop for Count {
 struct Block {
     number: u64,
     data: KBox<[u8; 512]>,
+    /// What it says was allocated; less than that is refused.
+    allocated: usize,
     _count: Count,
 }
 
@@ -59,7 +61,7 @@ unsafe impl Mappable for Block {
     }
 
     fn allocated(&self) -> usize {
-        512
+        self.allocated
     }
 }
 
@@ -123,10 +125,15 @@ pub(crate) fn buffer(dev: &pci::Device<Start<'_>>, data: &Data<'_>) -> Result {
         Ok(Block {
             number: 77,
             data: KBox::new([byte; 512], GFP_KERNEL)?,
+            allocated: 512,
             _count: Count::new(),
         })
     };
     let before = THERE.load(Ordering::Relaxed);
+    let mut wrong = block(0)?;
+    wrong.allocated = 511;
+    let failed = Mapping::<_, FromDevice>::new(dma, wrong).err();
+    check!(failed.ok_or(ENOTTY)?.error() == EINVAL);
     let source = Mapping::<_, ToDevice>::new(dma, block(0x5a)?)?;
     edu.fetch(source.dma_address(), 0, 512)?;
     check!(edu.unmap(source)?.number == 77);

@@ -61,7 +61,7 @@ def parts(tree):
 
 
 def plain(text):
-    """Imports one a line, in examples too; and the sample by one name."""
+    """Imports one a line, in examples too; the sample by one name; and no hidden lines that leave an example out without PCI."""
 
     def one(found):
         # In an example, each line begins as a comment; and an empty comment ends the groups of mainline's.
@@ -70,6 +70,7 @@ def plain(text):
 
     for name, plain_name in NAMES.items():
         text = text.replace(name, plain_name)
+    text = re.sub(r"^[ \t]*/// # (#\[cfg\(CONFIG_PCI\)\]|\{|\})\n", "", text, flags=re.M)
     return re.sub(r"^([ \t]*(?:/// )?use )([^;]*);\n", one, text, flags=re.M)
 
 
@@ -90,6 +91,7 @@ class Measure(unittest.TestCase):
         other = "/// use a::{\n///     b::{\n///         c,\n///         d, //\n///     },\n///     e, //\n/// };\n/// x\nuse f::{\n    g,\n    h, //\n};\n"
         self.assertEqual("/// use a::b::c;\n/// use a::b::d;\n/// use a::e;\n/// x\nuse f::g;\nuse f::h;\n", plain(one))
         self.assertEqual(plain(one), plain(other))
+        self.assertEqual("/// x\n/// # y\n", plain("/// # #[cfg(CONFIG_PCI)]\n/// # {\n/// x\n/// # y\n/// # }\n"))
 
     def test_lines(self):
         old = [f"line {number}" for number in range(100)]
