@@ -10,7 +10,7 @@ use core::{
 };
 use kernel::{
     device::{Bound, Core, Start},
-    dma::{Backing, Coherent, Mappable, Mapping, Parked, ToDevice},
+    dma::{Backing, Coherent, Dma, Mappable, Mapping, Parked, ToDevice},
     io::Io,
     new_mutex, new_pci_work, new_spinlock,
     pci::{self, Work, WorkHandler},
@@ -61,12 +61,34 @@ unsafe impl Mappable for Slow {
 
 /// Work that drops a mapping while the device is suspended.
 struct Dropper<'bound> {
+    dma: Dma<'bound>,
     work: Work<'bound>,
+    /// Whether it was told to.
+    told: AtomicBool,
     mapping: Pin<KBox<Mutex<Option<Mapping<'bound, Slow, ToDevice>>>>>,
+}
+
+impl Dropper<'_> {
+    /// Waits until it does, if it was told to.
+    fn wait(&self) {
+        let told = || self.told.load(Ordering::SeqCst) && !DROPPED.load(Ordering::SeqCst);
+        patiently(|| !told() || DROPPING.load(Ordering::SeqCst));
+    }
+}
+
+/// Waits for something, but not for ever.
+fn patiently(is_so: impl Fn() -> bool) {
+    for _ in 0..5000 {
+        if is_so() {
+            return;
+        }
+        fsleep(Delta::from_millis(1));
+    }
 }
 
 impl WorkHandler for Dropper<'_> {
     fn run(&self) {
+        patiently(|| self.dma.is_quiesced());
         let mapping = self.mapping.lock().take();
         drop(mapping);
     }
@@ -121,6 +143,8 @@ impl User<'_> {
     }
 
     fn used(&self) -> Result {
+        // Memory is being freed when the device is brought up.
+        self.dropper.wait();
         let guard = self.dev.runtime_get()?;
         check!(self.is_up());
         drop(self.dev.runtime_get()?);
@@ -159,6 +183,8 @@ pub(crate) fn in_use(test: &mut Test<'_, '_>) -> Result {
         resumed: AtomicUsize::new(0),
         idle: AtomicUsize::new(0),
         dropper: Dropper {
+            dma,
+            told: AtomicBool::new(false),
             work: new_pci_work!(test.dev)?,
             mapping: KBox::pin_init(new_mutex!(mapping), GFP_KERNEL)?,
         },
@@ -199,10 +225,9 @@ pub(crate) fn suspended(_dev: &pci::Device<Core<'_>>, data: &Data<'_>) -> Result
     }
     match user.idle.load(Ordering::SeqCst) {
         1 => return Err(EIO),
-        // When it is suspended, and before it is used again.
         2 => {
-            let delay = msecs_to_jiffies(PAUSE / 4);
-            check!(user.dropper.work.enqueue_delayed(delay));
+            check!(user.dropper.work.enqueue());
+            user.dropper.told.store(true, Ordering::SeqCst);
         }
         _ => (),
     }
