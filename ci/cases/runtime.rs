@@ -11,7 +11,7 @@ use core::{
 use kernel::{
     device::{Bound, Core, Start},
     dma::{Backing, Coherent, Dma, Mappable, Mapping, Parked, ToDevice},
-    io::Io,
+    io::{poll::read_poll_timeout, Io},
     new_mutex, new_pci_work, new_spinlock,
     pci::{self, Work, WorkHandler},
     prelude::*,
@@ -70,25 +70,21 @@ struct Dropper<'bound> {
 
 impl Dropper<'_> {
     /// Waits until it does, if it was told to.
-    fn wait(&self) {
+    fn wait(&self) -> Result {
         let told = || self.told.load(Ordering::SeqCst) && !DROPPED.load(Ordering::SeqCst);
-        patiently(|| !told() || DROPPING.load(Ordering::SeqCst));
+        wait_until(|| !told() || DROPPING.load(Ordering::SeqCst))
     }
 }
 
-/// Waits for something, but not for ever.
-fn patiently(is_so: impl Fn() -> bool) {
-    for _ in 0..5000 {
-        if is_so() {
-            return;
-        }
-        fsleep(Delta::from_millis(1));
-    }
+fn wait_until(is_so: impl Fn() -> bool) -> Result {
+    let (step, limit) = (Delta::from_millis(1), Delta::from_secs(5));
+    read_poll_timeout(|| Ok(is_so()), |so| *so, step, limit).map(drop)
 }
 
 impl WorkHandler for Dropper<'_> {
     fn run(&self) {
-        patiently(|| self.dma.is_quiesced());
+        // If it never is, that is seen: what is dropped is parked then.
+        let _ = wait_until(|| self.dma.is_quiesced());
         let mapping = self.mapping.lock().take();
         drop(mapping);
     }
@@ -144,7 +140,7 @@ impl User<'_> {
 
     fn used(&self) -> Result {
         // Memory is being freed when the device is brought up.
-        self.dropper.wait();
+        self.dropper.wait()?;
         let guard = self.dev.runtime_get()?;
         check!(self.is_up());
         drop(self.dev.runtime_get()?);
@@ -166,12 +162,12 @@ pub(crate) fn in_use(test: &mut Test<'_, '_>) -> Result {
     let edu = Edu::new(test.dev)?;
     // Until it was started, it is in use.
     drop(test.dev.runtime_get()?);
-    DROPPED.store(nothing(dma), Ordering::SeqCst);
     let mapping = if nothing(dma) {
         None
     } else {
         Some(Mapping::new(dma, Slow(KBox::new([0; 64], GFP_KERNEL)?))?)
     };
+    DROPPED.store(mapping.is_none(), Ordering::SeqCst);
     test.kept.dma = Some(dma);
     test.kept.user = Some(User {
         dev: test.dev,
